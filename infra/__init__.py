@@ -1,0 +1,1 @@
+"""Settings, the command line, and the parts that run on one machine."""

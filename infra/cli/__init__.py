@@ -1,0 +1,53 @@
+"""The command line: one file per command group, loaded only when it is used."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "up": "up:up",
+    "gateway": "roles:gateway",
+    "worker": "roles:worker",
+    "sink": "roles:sink",
+    "web": "roles:web",
+    "store": "roles:store",
+    "sensors": "catalog:sensors",
+    "tokens": "catalog:tokens",
+    "users": "catalog:users",
+    "simulate": "simulate:simulate",
+    "ingest": "ingest:ingest",
+    "sql": "sql:sql",
+    "doctor": "doctor:doctor",
+    "schemas": "schemas:schemas",
+    "migrate": "migrate:migrate",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(f"infra.cli.{module}"), attribute)
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+def powermon() -> None:
+    """Measures electricity, and never forgets how it got a number."""
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run one command. Exit status: 0 done, 1 failed (one sentence on stderr), 2 wrong usage."""
+    from infra.errors import PowermonError
+
+    try:
+        return powermon.main(args=args, prog_name="powermon")
+    except PowermonError as error:
+        print(f"powermon: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Edges where measurements enter: the gateway, the simulated fleet, the Linky reader."""

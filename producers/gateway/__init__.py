@@ -1,0 +1,1 @@
+"""The HTTP gateway for 3-phase sensors."""

@@ -1,0 +1,1 @@
+"""Simulated devices that behave as real firmware does."""

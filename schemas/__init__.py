@@ -1,0 +1,1 @@
+"""The contract: events, topics, units and the bytes that carry them."""

@@ -1,0 +1,45 @@
+"""Every topic of the log: its name, key, schema, and how long it is kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SCHEMA_DIR = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic.
+
+    Attributes:
+        name: the topic's name in Kafka.
+        key: what the key of each message is.
+        schema: the .avsc file of its values.
+        partitions: fixed number, or None for the setting `partitions`.
+        config: topic configuration that differs from the broker's defaults.
+    """
+
+    name: str
+    key: str
+    schema: str
+    partitions: int | None
+    config: dict[str, str]
+
+    @property
+    def subject(self) -> str:
+        """The registry's subject of the values."""
+        return f"{self.name}-value"
+
+    @property
+    def schema_path(self) -> Path:
+        return SCHEMA_DIR / self.schema
+
+
+_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+READINGS = Topic("sensor.readings", "sensor_id", "sensor_reading.avsc", None, _FOR_EVER)
+MINUTES = Topic("power.minutes", "sensor_id", "power_minute.avsc", None, _FOR_EVER)
+LATE = Topic("power.late", "sensor_id", "late_minute.avsc", None, {})
+DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
+CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
+
+ALL = (READINGS, MINUTES, LATE, DEAD_LETTERS, CATALOG)

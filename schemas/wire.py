@@ -1,0 +1,344 @@
+"""Bytes to records and columns, and back: the Confluent wire format over Avro, and the only Avro imports.
+
+A value is 0x00, the schema's id in the registry (4 bytes, big-endian), then the Avro body.
+"""
+
+import io
+import json
+import struct
+from array import array
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, cast
+
+import fastavro
+import numpy as np
+
+from schemas import columns, topics
+from schemas.columns import Columns, Int64s
+from schemas.names import Names
+from schemas.sensor_reading import PROBE_TYPES, ReadingBatch, SensorReading
+from schemas.units import PROBES, SAMPLES_MAX, SAMPLES_MIN
+
+HEADER = 5
+_HEADER = struct.Struct(">bI")
+
+Schema = dict[str, Any]
+SchemaOf = Callable[[int], Schema | None]
+"""Finds a writer's schema by id; None when the registry knows no such id. May raise RegistryUnavailable."""
+
+
+class WireError(Exception):
+    """Bytes that are not a value of this topic: says what came and what was expected."""
+
+
+@cache
+def raw_schema(topic: topics.Topic) -> Schema:
+    """The topic's .avsc as written."""
+    return cast(Schema, json.loads(topic.schema_path.read_text()))
+
+
+@cache
+def parsed_schema(topic: topics.Topic) -> Schema:
+    return cast(Schema, fastavro.parse_schema(raw_schema(topic)))
+
+
+def header(schema_id: int) -> bytes:
+    """The five bytes before a body."""
+    return _HEADER.pack(0, schema_id)
+
+
+def encode(topic: topics.Topic, schema_id: int, record: dict[str, Any]) -> bytes:
+    """One record, one value. For events that are few; the hot ones have their own writers below."""
+    out = io.BytesIO()
+    out.write(header(schema_id))
+    fastavro.schemaless_writer(out, parsed_schema(topic), record)
+    return out.getvalue()
+
+
+def decode(topic: topics.Topic, value: bytes | None, schema_of: SchemaOf) -> dict[str, Any]:
+    """One value, one record, read with its writer's schema and seen through ours.
+
+    Raises:
+        WireError: the bytes are not a value of this topic.
+    """
+    if value is None or len(value) < HEADER:
+        came = "no value" if value is None else f"{len(value)} bytes"
+        raise WireError(f"{came}; expected 0x00, a 4-byte schema id and an Avro body")
+    magic, schema_id = _HEADER.unpack_from(value)
+    if magic != 0:
+        raise WireError(f"first byte is 0x{value[0]:02x}; expected 0x00 of the Confluent wire format")
+    writer = schema_of(schema_id)
+    if writer is None:
+        raise WireError(f"schema id {schema_id} is not in the registry")
+    body = io.BytesIO(value)
+    body.seek(HEADER)
+    try:
+        record = fastavro.schemaless_reader(body, _parsed(schema_id, writer), parsed_schema(topic))
+    except Exception as error:  # a decoder fed with noise raises nearly anything
+        raise WireError(f"body does not fit schema {schema_id}: {type(error).__name__}: {error}"[:300]) from error
+    if body.tell() != len(value):
+        raise WireError(f"{len(value) - body.tell()} bytes left over after the record of schema {schema_id}")
+    return cast(dict[str, Any], record)
+
+
+_parsed_writers: dict[tuple[int, str], Schema] = {}
+
+
+def _parsed(schema_id: int, writer: Schema) -> Schema:
+    key = (schema_id, str(writer.get("name")))
+    if key not in _parsed_writers:
+        _parsed_writers[key] = cast(Schema, fastavro.parse_schema(writer))
+    return _parsed_writers[key]
+
+
+# ---- readings --------------------------------------------------------------------------------------------
+
+_KINDS = {name: columns.varint(i) for i, name in enumerate(PROBE_TYPES)}
+_SMALL = [columns.varint(i) for i in range(256)]
+
+
+def encode_reading(
+    head: bytes,
+    timestamp_s: int,
+    received_at_ms: int,
+    format_version: str,
+    probes: Sequence[tuple[int, str, list[int], list[int], list[int]]],
+) -> bytes:
+    """One reading to one value, without going through a general encoder.
+
+    Args:
+        head: `reading_head` of the sensor.
+        probes: (probe_id, probe_type, power_mw, pf_pct, voltage_mv) each; the last with n samples or one.
+    """
+    out = [head, columns.varint(timestamp_s), columns.varint(received_at_ms), _text(format_version), _SMALL[len(probes)]]
+    for probe_id, probe_type, power, pf, voltage in probes:
+        out += (
+            _SMALL[probe_id],
+            _KINDS[probe_type],
+            _SMALL[4 * len(power)],
+            array("i", power).tobytes(),
+            _SMALL[len(pf)],
+            array("b", pf).tobytes(),
+            _SMALL[4 * len(voltage)],
+            array("i", voltage).tobytes(),
+        )
+    out.append(b"\0")
+    return b"".join(out)
+
+
+def reading_head(schema_id: int, sensor_id: str) -> bytes:
+    """What every value of one sensor begins with."""
+    return header(schema_id) + _text(sensor_id)
+
+
+def encode_sensor_reading(schema_id: int, reading: SensorReading) -> bytes:
+    return encode_reading(
+        reading_head(schema_id, reading.sensor_id),
+        reading.timestamp_s,
+        reading.received_at_ms,
+        reading.format_version,
+        [(p.probe_id, p.probe_type, p.power_mw, p.pf_pct, p.voltage_mv) for p in reading.probes],
+    )
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return columns.varint(len(raw)) + raw
+
+
+class ReadingDecoder:
+    """Turns runs of raw values of `sensor.readings` into columns.
+
+    Args:
+        schema_of: finds writers' schemas.
+        names: the vocabulary of sensor ids; shared by all batches of one process.
+    """
+
+    def __init__(self, schema_of: SchemaOf, names: Names | None = None) -> None:
+        self.names = Names() if names is None else names
+        self._schema_of = schema_of
+        self._ours = raw_schema(topics.READINGS)
+        self._same: dict[bytes, bool] = {}
+
+    def decode(
+        self, values: Sequence[bytes | None], offsets: Sequence[int], appended_ms: Sequence[int]
+    ) -> tuple[ReadingBatch, list[tuple[int, str]]]:
+        """Decode a run of one partition.
+
+        Args:
+            values, offsets, appended_ms: equally long, in log order.
+
+        Returns:
+            the readings, and (position in the run, reason) of each value that is none.
+
+        Raises:
+            RegistryUnavailable: a schema id is new and the registry cannot be asked; nothing is lost, try again.
+        """
+        keep = np.arange(len(values))
+        bodies = list(values)
+        rejected: list[tuple[int, str]] = []
+        odd = self._odd(bodies)
+        while True:
+            if odd:
+                gone = set()
+                for at in odd:
+                    position = int(keep[at])
+                    try:
+                        bodies[at] = self._slow(values[position])
+                    except WireError as error:
+                        rejected.append((position, str(error)))
+                        gone.add(at)
+                left = [i for i in range(len(bodies)) if i not in gone]
+                bodies, keep = [bodies[i] for i in left], keep[left]
+            buffer, starts, ends = columns.join(cast(list[bytes], bodies), HEADER)
+            cols, bad = columns.decode(self._ours, buffer, starts, ends)
+            batch, wrong = _reading_batch(cols, buffer, bad, self.names)
+            if not wrong:
+                index = keep.tolist()
+                batch.offset = np.asarray(offsets, np.int64)[index] if len(index) else np.zeros(0, np.int64)
+                batch.appended_ms = np.asarray(appended_ms, np.int64)[index] if len(index) else np.zeros(0, np.int64)
+                return batch, sorted(rejected)
+            odd = wrong
+
+    def _odd(self, values: list[bytes | None]) -> list[int]:
+        """Which values do not begin with a schema id whose layout is the present one."""
+        heads = [b"" if v is None else v[:HEADER] for v in values]
+        fine = {head for head in set(heads) if self._is_present(head)}
+        return [] if len(fine) == len(set(heads)) else [i for i, head in enumerate(heads) if head not in fine]
+
+    def _is_present(self, head: bytes) -> bool:
+        if len(head) < HEADER or head[0] != 0:
+            return False
+        if head not in self._same:
+            schema = self._schema_of(_HEADER.unpack(head)[1])
+            if schema is None:
+                return False  # asked again next time: it may be registered by then
+            self._same[head] = layout(schema) == layout(self._ours)
+        return self._same[head]
+
+    def _slow(self, value: bytes | None) -> bytes:
+        """A value of another writer in our layout; WireError when it is no reading."""
+        record = decode(topics.READINGS, value, self._schema_of)
+        _check_reading(record)
+        out = io.BytesIO()
+        out.write(bytes(HEADER))
+        fastavro.schemaless_writer(out, parsed_schema(topics.READINGS), record)
+        return out.getvalue()
+
+
+def layout(schema: Any) -> Any:
+    """A schema without what does not move a byte (names of records, docs, defaults)."""
+    if isinstance(schema, list):
+        return [layout(s) for s in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema["type"]
+    if kind == "record":
+        return [(f["name"], layout(f["type"])) for f in schema["fields"]]
+    if kind == "array":
+        return ("array", layout(schema["items"]))
+    if kind == "enum":
+        return ("enum", tuple(schema["symbols"]))
+    return layout(kind)
+
+
+def _reading_batch(
+    cols: Columns, buffer: columns.Bytes, bad: columns.Bools, names: Names
+) -> tuple[ReadingBatch, list[int]]:
+    """Columns to a batch; the positions of readings that break a rule of the event (then the batch means nothing)."""
+    n = len(bad)
+    bad = bad.copy()
+    items = cols.items["probes"]
+    bad |= (cols.lengths["sensor_id"] < 1) | (cols.lengths["sensor_id"] > 64) | (cols.lengths["format_version"] != 6)
+    bad |= (cols.numbers["timestamp_s"] < 0) | (cols.numbers["timestamp_s"] >= 1 << 40)
+    if not items:
+        bad[:] = True
+    elif len(items[0].rows) < n:
+        mask = np.ones(n, np.bool_)
+        mask[items[0].rows] = False
+        bad |= mask
+    if len(items) > PROBES:
+        bad[items[PROBES].rows] = True
+
+    def flat(get: Callable[[Columns], Int64s]) -> Int64s:
+        parts = [get(item.columns) for item in items[:PROBES]]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    parts = [item.rows for item in items[:PROBES]]
+    reading = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    probe = flat(lambda c: c.numbers["probe_id"]) - 1
+    power_bytes = flat(lambda c: c.lengths["power_mw"])
+    samples = flat(lambda c: c.lengths["pf_pct"])
+    voltage_bytes = flat(lambda c: c.lengths["voltage_mv"])
+    wrong = (probe < 0) | (probe >= PROBES) | (samples < SAMPLES_MIN) | (samples > SAMPLES_MAX)
+    wrong |= (power_bytes != 4 * samples) | ((voltage_bytes != 4 * samples) & (voltage_bytes != 4))
+    bad[reading[wrong]] = True
+    if not bad.any() and n:
+        seen = np.bincount(reading * PROBES + probe, minlength=n * PROBES)
+        bad |= (seen.reshape(n, PROBES) > 1).any(axis=1)
+    if not bad.any():
+        sensor = names.codes(buffer, cols.starts["sensor_id"], cols.lengths["sensor_id"])
+        bad |= sensor < 0
+    else:
+        sensor = np.zeros(n, np.int64)
+    empty = np.zeros(0, np.int64)
+    batch = ReadingBatch(
+        names=names.names,
+        buffer=buffer,
+        offset=empty,
+        appended_ms=empty,
+        sensor=sensor,
+        timestamp_s=cols.numbers["timestamp_s"],
+        received_at_ms=cols.numbers["received_at_ms"],
+        version_at=cols.starts["format_version"],
+        reading=reading,
+        probe=probe,
+        kind=flat(lambda c: c.numbers["probe_type"]),
+        samples=samples,
+        voltages=voltage_bytes // 4,
+        power_at=flat(lambda c: c.starts["power_mw"]),
+        pf_at=flat(lambda c: c.starts["pf_pct"]),
+        voltage_at=flat(lambda c: c.starts["voltage_mv"]),
+    )
+    return batch, np.flatnonzero(bad).tolist()
+
+
+def _check_reading(record: dict[str, Any]) -> None:
+    """The rules that `_reading_batch` holds columns to, for one record, with words.
+
+    Raises:
+        WireError: which rule is broken, and how.
+    """
+    if not 1 <= len(record["sensor_id"].encode()) <= 64:
+        raise WireError(f"sensor_id has {len(record['sensor_id'].encode())} bytes; expected 1 to 64")
+    if len(record["format_version"].encode()) != 6:
+        raise WireError(f"format_version is {record['format_version'][:40]!r}; expected six digits")
+    if not 0 <= record["timestamp_s"] < 1 << 40:
+        raise WireError(f"timestamp_s is {record['timestamp_s']}; expected seconds since 1970")
+    probes = record["probes"]
+    ids = [p["probe_id"] for p in probes]
+    if not 1 <= len(probes) <= PROBES or len(set(ids)) != len(ids) or not set(ids) <= {1, 2, 3}:
+        raise WireError(f"probe ids are {ids[:9]}; expected one to three of 1, 2, 3, no two alike")
+    for p in probes:
+        n = len(p["pf_pct"])
+        if not SAMPLES_MIN <= n <= SAMPLES_MAX or len(p["power_mw"]) != 4 * n or len(p["voltage_mv"]) not in (4, 4 * n):
+            sizes = len(p["power_mw"]), n, len(p["voltage_mv"])
+            raise WireError(
+                f"probe {p['probe_id']}: power, pf and voltage hold {sizes} bytes; "
+                f"expected 4n, n and 4n (or 4) with n from {SAMPLES_MIN} to {SAMPLES_MAX}"
+            )
+
+
+def unpack_reading(record: dict[str, Any]) -> dict[str, Any]:
+    """A decoded reading with its packed samples as lists, for people."""
+    def ints(code: str, raw: bytes) -> list[int]:
+        return array(code, raw).tolist()
+
+    probes = [
+        p | {"power_mw": ints("i", p["power_mw"]), "pf_pct": ints("b", p["pf_pct"]), "voltage_mv": ints("i", p["voltage_mv"])}
+        for p in record["probes"]
+    ]
+    return record | {"probes": probes}
+
+

@@ -1,0 +1,1 @@
+"""ClickHouse: tables, migrations, the sink and the rebuilder."""

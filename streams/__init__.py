@@ -1,0 +1,1 @@
+"""Stream processing: a pure columnar core, and the Faust shell that carries it."""

@@ -1,0 +1,1 @@
+"""The catalog: sensors, tokens and users, folded from the command log."""

@@ -1,0 +1,1 @@
+"""Pure functions on columns: no Kafka, no clock, no I/O."""

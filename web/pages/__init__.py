@@ -1,0 +1,1 @@
+"""One Bokeh page a file."""

@@ -1,0 +1,1 @@
+"""Pure: rows from ClickHouse to columns for plots, units for people."""
