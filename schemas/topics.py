@@ -1,6 +1,6 @@
 """Every topic of the log: its name, key, schema, and how long it is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SCHEMA_DIR = Path(__file__).parent
@@ -22,7 +22,7 @@ class Topic:
     key: str
     schema: str
     partitions: int | None
-    config: dict[str, str]
+    config: dict[str, str] = field(hash=False)
 
     @property
     def subject(self) -> str:
