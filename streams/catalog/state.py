@@ -1,0 +1,97 @@
+"""What the catalog knows: the fold of its commands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+TOKENS_PER_SENSOR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One registered sensor.
+
+    Attributes:
+        tokens: hashes of its live tokens, oldest first; at most TOKENS_PER_SENSOR.
+        revoked_at_ms: None while it may post.
+    """
+
+    sensor_id: str
+    units: str
+    zone: str
+    secret_sha256: str
+    registered_at_ms: int
+    tokens: tuple[str, ...] = ()
+    revoked_at_ms: int | None = None
+
+    @property
+    def revoked(self) -> bool:
+        return self.revoked_at_ms is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SensorToken:
+    token_sha256: str
+    sensor_id: str
+    issued_at_ms: int
+    expires_at_ms: int
+    refresh_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person.
+
+    Attributes:
+        role: admin, operator or viewer.
+        one_time: the password must be changed at the next sign-in.
+    """
+
+    name: str
+    role: str
+    password_hash: str
+    one_time: bool
+    added_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserToken:
+    token_sha256: str
+    name: str
+    scope: str
+    expires_at_ms: int
+
+
+Entry = Sensor | SensorToken | User | UserToken
+Table = Literal["sensors", "sensor_tokens", "users", "user_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry set, or removed when value is None."""
+
+    table: Table
+    key: str
+    value: Entry | None
+
+
+@dataclass(slots=True)
+class State:
+    """Entries by id; tokens by their hash.
+
+    A state that is kept from before a `put` changes under its reader: copy what must stay.
+    """
+
+    sensors: dict[str, Sensor] = field(default_factory=dict)
+    sensor_tokens: dict[str, SensorToken] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    user_tokens: dict[str, UserToken] = field(default_factory=dict)
+
+    def put(self, changes: Iterable[Change]) -> None:
+        """Take over what an outcome changed."""
+        for change in changes:
+            entries = getattr(self, change.table)
+            if change.value is None:
+                entries.pop(change.key, None)
+            else:
+                entries[change.key] = change.value
