@@ -12,11 +12,14 @@ from msgspec import Meta, Struct
 SENSOR_ID = r"\A[a-z]{1,58}[0-9]{6}\Z"
 USER_NAME = r"\A[a-z][a-z0-9._-]{0,63}\Z"
 
+AT_MS_END = 253_402_300_800_000
+"""The year 10000: beyond it no calendar of ours goes."""
+
 SensorId = Annotated[str, Meta(pattern=SENSOR_ID)]
 UserName = Annotated[str, Meta(pattern=USER_NAME)]
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Argon2 = Annotated[str, Meta(pattern=r"\A\$argon2", max_length=512)]
-Milliseconds = Annotated[int, Meta(ge=0, lt=1 << 48)]
+Milliseconds = Annotated[int, Meta(ge=0, lt=AT_MS_END)]
 Zone = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z", max_length=64)]
 Scope = Annotated[str, Meta(pattern=r"\A[a-z]+( [a-z]+)*\Z", max_length=200)]
 Role = Literal["admin", "operator", "viewer"]
@@ -149,7 +152,7 @@ class CommandError(Exception):
     """An envelope whose kind is unknown or whose payload does not fit it.
 
     Attributes:
-        code: unknown_kind, bad_payload or wrong_entity.
+        code: unknown_kind, bad_time, bad_payload or wrong_entity.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -166,6 +169,8 @@ def unseal(envelope: Envelope) -> Command:
     decoder = _DECODERS.get(envelope.kind)
     if decoder is None:
         raise CommandError("unknown_kind", f"kind {envelope.kind[:60]!r} came; expected one of {', '.join(sorted(KINDS))}")
+    if not 0 <= envelope.at_ms < AT_MS_END:
+        raise CommandError("bad_time", f"at_ms {envelope.at_ms} came; expected milliseconds between 1970 and 9999")
     try:
         command = decoder.decode(envelope.payload)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
