@@ -14,7 +14,6 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra.errors import PartUnavailable
 
-
 _Done = deque[tuple[asyncio.Future[None], KafkaError | None]]
 
 

@@ -230,7 +230,7 @@ def varints(values: Int64s) -> Piece:
     width = max(1, -(-int(zigzag.max(initial=0)).bit_length() // 7))
     shifted = zigzag[:, None] >> (np.arange(width, dtype=np.uint64) * np.uint64(7))
     rest = shifted >= 0x80
-    cells = (shifted & np.uint64(0x7F)).astype(np.uint8) | (rest.astype(np.uint8) << 7)
+    cells = ((shifted & np.uint64(0x7F)) | (rest.astype(np.uint64) << np.uint64(7))).astype(np.uint8)
     keep = np.ones_like(rest)
     keep[:, 1:] = rest[:, :-1]
     return Piece(cells, keep)

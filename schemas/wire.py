@@ -23,6 +23,12 @@ from schemas.units import PROBES, SAMPLES_MAX, SAMPLES_MIN
 HEADER = 5
 _HEADER = struct.Struct(">bI")
 
+TIMESTAMP_END_S = 1 << 37
+"""Later than this (the year 6325) is no time: minute numbers stay within 32 bits."""
+
+AHEAD_S = 3600
+"""A reading further ahead of the log's own clock than this is refused: an open minute would pin the log."""
+
 Schema = dict[str, Any]
 SchemaOf = Callable[[int], Schema | None]
 """Finds a writer's schema by id; None when the registry knows no such id. May raise RegistryUnavailable."""
@@ -175,7 +181,7 @@ class ReadingDecoder:
         Raises:
             RegistryUnavailable: a schema id is new and the registry cannot be asked; nothing is lost, try again.
         """
-        keep = np.arange(len(values))
+        keep = np.arange(len(values))  # positions in the run of what is left
         bodies = list(values)
         rejected: list[tuple[int, str]] = []
         odd = self._odd(bodies)
@@ -195,10 +201,15 @@ class ReadingDecoder:
             cols, bad = columns.decode(self._ours, buffer, starts, ends)
             batch, wrong = _reading_batch(cols, buffer, bad, self.names)
             if not wrong:
-                index = keep.tolist()
-                batch.offset = np.asarray(offsets, np.int64)[index] if len(index) else np.zeros(0, np.int64)
-                batch.appended_ms = np.asarray(appended_ms, np.int64)[index] if len(index) else np.zeros(0, np.int64)
-                return batch, sorted(rejected)
+                batch.offset = np.asarray(offsets, np.int64)[keep]
+                batch.appended_ms = np.asarray(appended_ms, np.int64)[keep]
+                wrong = np.flatnonzero(batch.timestamp_s > batch.appended_ms // 1000 + AHEAD_S).tolist()
+                if not wrong:
+                    return batch, sorted(rejected)
+                for at in wrong:
+                    rejected.append((int(keep[at]), _ahead(int(batch.timestamp_s[at]), int(batch.appended_ms[at]))))
+                left = sorted(set(range(len(bodies))) - set(wrong))
+                bodies, keep, wrong = [bodies[i] for i in left], keep[left], []
             odd = wrong
 
     def _odd(self, values: list[bytes | None]) -> list[int]:
@@ -227,6 +238,13 @@ class ReadingDecoder:
         return out.getvalue()
 
 
+def _ahead(timestamp_s: int, appended_ms: int) -> str:
+    return (
+        f"timestamp_s {timestamp_s} is {timestamp_s - appended_ms // 1000} s ahead of the log's clock; "
+        f"expected at most {AHEAD_S} s"
+    )
+
+
 def layout(schema: Any) -> Any:
     """A schema without what does not move a byte (names of records, docs, defaults)."""
     if isinstance(schema, list):
@@ -243,15 +261,13 @@ def layout(schema: Any) -> Any:
     return layout(kind)
 
 
-def _reading_batch(
-    cols: Columns, buffer: columns.Bytes, bad: columns.Bools, names: Names
-) -> tuple[ReadingBatch, list[int]]:
+def _reading_batch(cols: Columns, buffer: columns.Bytes, bad: columns.Bools, names: Names) -> tuple[ReadingBatch, list[int]]:
     """Columns to a batch; the positions of readings that break a rule of the event (then the batch means nothing)."""
     n = len(bad)
     bad = bad.copy()
     items = cols.items["probes"]
     bad |= (cols.lengths["sensor_id"] < 1) | (cols.lengths["sensor_id"] > 64) | (cols.lengths["format_version"] != 6)
-    bad |= (cols.numbers["timestamp_s"] < 0) | (cols.numbers["timestamp_s"] >= 1 << 40)
+    bad |= (cols.numbers["timestamp_s"] < 0) | (cols.numbers["timestamp_s"] >= TIMESTAMP_END_S)
     if not items:
         bad[:] = True
     elif len(items[0].rows) < n:
@@ -314,7 +330,7 @@ def _check_reading(record: dict[str, Any]) -> None:
         raise WireError(f"sensor_id has {len(record['sensor_id'].encode())} bytes; expected 1 to 64")
     if len(record["format_version"].encode()) != 6:
         raise WireError(f"format_version is {record['format_version'][:40]!r}; expected six digits")
-    if not 0 <= record["timestamp_s"] < 1 << 40:
+    if not 0 <= record["timestamp_s"] < TIMESTAMP_END_S:
         raise WireError(f"timestamp_s is {record['timestamp_s']}; expected seconds since 1970")
     probes = record["probes"]
     ids = [p["probe_id"] for p in probes]
@@ -332,6 +348,7 @@ def _check_reading(record: dict[str, Any]) -> None:
 
 def unpack_reading(record: dict[str, Any]) -> dict[str, Any]:
     """A decoded reading with its packed samples as lists, for people."""
+
     def ints(code: str, raw: bytes) -> list[int]:
         return array(code, raw).tolist()
 
@@ -340,5 +357,3 @@ def unpack_reading(record: dict[str, Any]) -> dict[str, Any]:
         for p in record["probes"]
     ]
     return record | {"probes": probes}
-
-

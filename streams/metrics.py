@@ -1,0 +1,16 @@
+"""What the worker counts."""
+
+from faust.types import TP
+from prometheus_client import Counter, Gauge
+
+READINGS = Counter("powermon_worker_readings", "Readings decoded and folded, copies included")
+MINUTES = Counter("powermon_worker_minutes", "Upserts of sensor-minutes published")
+LATE = Counter("powermon_worker_late_minutes", "Minutes handed to the rebuilder")
+DEAD = Counter("powermon_worker_dead_letters", "Messages that could not be used")
+OPEN = Gauge("powermon_worker_open_minutes", "Sensor-minutes that can still grow")
+LAG = Gauge("powermon_worker_lag", "Messages not yet folded (processed lag)", ["partition"])
+
+
+def behind(tp: TP, next_offset: int, end_offset: int | None) -> None:
+    """Note how far the fold is behind the end of a partition."""
+    LAG.labels(tp.partition).set(max(0, (end_offset or next_offset) - next_offset))
