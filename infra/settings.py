@@ -13,17 +13,29 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="POWERMON_", frozen=False, extra="ignore")
 
     data: Path = Field(Path(".powermon"), description="folder of everything this stack keeps: log, registry, ClickHouse, caches")
+    cache: Path = Field(
+        Path(".cache"), description="folder of the downloaded Java parts; relative: below the project's own folder"
+    )
 
-    kafka_bootstrap: str = Field("", description="host:port[,…] of an existing Kafka; empty: `powermon up` starts one at kafka_port")
+    kafka_bootstrap: str = Field(
+        "", description="host:port[,…] of an existing Kafka; empty: `powermon up` starts one at kafka_port"
+    )
     kafka_port: int = Field(9092, description="port of the Kafka that `powermon up` starts")
     kafka_controller_port: int = Field(9093, description="its controller's port")
-    partitions: int = Field(4, ge=1, le=1024, description="partitions of sensor.readings and what is derived from it; fixed when the topics are made")
+    partitions: int = Field(
+        4, ge=1, le=1024, description="partitions of sensor.readings and what is derived from it; fixed when the topics are made"
+    )
     replication: int = Field(1, ge=1, le=9, description="replicas of each topic when the topics are made")
 
-    registry_url: str = Field("", description="Confluent-compatible schema registry; empty: `powermon up` starts Apicurio at registry_port")
+    registry_url: str = Field(
+        "", description="Confluent-compatible schema registry; empty: `powermon up` starts Apicurio at registry_port"
+    )
     registry_port: int = Field(8081, description="port of the registry that `powermon up` starts")
 
-    clickhouse_url: str = Field("", description="http(s)://user:password@host:port/database of a ClickHouse server; empty: the embedded engine in the data folder")
+    clickhouse_url: str = Field(
+        "",
+        description="http(s)://user:password@host:port/database of a ClickHouse server; empty: the embedded engine in the data folder",
+    )
     clickhouse_cluster: str = Field("", description="cluster name: tables are made ON CLUSTER with Replicated engines")
 
     gateway_host: str = Field("127.0.0.1", description="address the gateway listens on")
@@ -34,16 +46,30 @@ class Settings(BaseSettings):
     worker_port: int = Field(8091, description="health and metrics of the worker (127.0.0.1)")
     sink_port: int = Field(8092, description="health and metrics of the sink when it runs alone (127.0.0.1)")
 
-    instance: str = Field("", description="stable name of this worker or sink within its group (static membership); empty: a dynamic member")
-    lateness_s: int = Field(120, ge=0, le=86400, description="how long after its end a minute stays open in the hot path; later readings go through the rebuilder")
+    instance: str = Field(
+        "", description="stable name of this worker or sink within its group (static membership); empty: a dynamic member"
+    )
+    lateness_s: int = Field(
+        120,
+        ge=0,
+        le=86400,
+        description="how long after its end a minute stays open in the hot path; later readings go through the rebuilder",
+    )
     publish_interval_s: float = Field(1.0, gt=0, le=60, description="how often a growing minute is published at most")
     sink_interval_ms: int = Field(250, ge=10, le=60000, description="how long the sink gathers before it inserts")
     rebuild_interval_s: float = Field(5.0, gt=0, le=600, description="how often late minutes are rebuilt")
+    retention_readings_days: int = Field(0, ge=0, le=36500, description="days that ClickHouse keeps raw readings; 0: for ever")
+    retention_minutes_days: int = Field(0, ge=0, le=36500, description="days that ClickHouse keeps minutes; 0: for ever")
     session_timeout_s: int = Field(30, ge=6, le=300, description="how long a silent group member keeps its partitions")
 
     demo: bool = Field(False, description="set by `powermon up --demo`: simulated sensors, a signed-in browser")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(False, description="log lines as JSON objects, for a log collector")
+
+    @property
+    def parts(self) -> Path:
+        """Folder of the downloaded Java parts."""
+        return Path(__file__).parents[1] / self.cache
 
     @cached_property
     def kafka(self) -> str:

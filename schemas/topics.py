@@ -36,9 +36,12 @@ class Topic:
 
 _FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
-READINGS = Topic("sensor.readings", "sensor_id", "sensor_reading.avsc", None, _FOR_EVER)
+# The watermark is the log's own time of arrival, not what a producer claims.
+READINGS = Topic(
+    "sensor.readings", "sensor_id", "sensor_reading.avsc", None, {**_FOR_EVER, "message.timestamp.type": "LogAppendTime"}
+)
 MINUTES = Topic("power.minutes", "sensor_id", "power_minute.avsc", None, _FOR_EVER)
-LATE = Topic("power.late", "sensor_id", "late_minute.avsc", None, {})
+LATE = Topic("power.late", "sensor_id", "late_minute.avsc", None, _FOR_EVER)
 DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
 CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
 

@@ -1,0 +1,105 @@
+"""Real parts for the tests that need them: started when first asked for, ended by their ids with the session."""
+
+import itertools
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import embedded, parts, topics
+from infra.running import Running
+from infra.settings import Settings
+from schemas.registry import Registry
+
+MakeKafka = Callable[..., Running]
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Ports that nobody listens on, below those the system gives to clients; each is returned once."""
+    numbers = itertools.count(20000 + os.getpid() * 37 % 8000)
+
+    def take() -> int:
+        while True:
+            port = next(numbers)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return port
+
+    return take
+
+
+@pytest.fixture(scope="session")
+def make_settings(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Callable[..., Settings]:
+    """Settings of a stack of its own: a fresh data folder, free ports, 4 partitions; arguments override."""
+
+    def make(**values: object) -> Settings:
+        ports = ("kafka", "kafka_controller", "registry", "gateway", "web", "worker", "sink")
+        own: dict[str, object] = {f"{name}_port": free_port() for name in ports}
+        return Settings.model_validate({"data": tmp_path_factory.mktemp("stack"), "partitions": 4, **own, **values})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_kafka(make_settings: Callable[..., Settings]) -> Iterator[MakeKafka]:
+    """Starts brokers of a test's own, topics made: `make_kafka(settings=None, with_topics=True)`.
+
+    The Running returned may be killed and started again; its address is `.program.address`.
+    """
+    started: list[Running] = []
+
+    def make(settings: Settings | None = None, *, with_topics: bool = True) -> Running:
+        settings = settings or make_settings()
+        running = start(embedded.kafka(settings), settings.data, started)
+        if with_topics:
+            topics.make(settings)
+        return running
+
+    yield make
+    for running in started:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def stack_settings(make_settings: Callable[..., Settings]) -> Settings:
+    """Settings of the session's shared broker and registry."""
+    return make_settings()
+
+
+@pytest.fixture(scope="session")
+def kafka(stack_settings: Settings, make_kafka: MakeKafka) -> str:
+    """Bootstrap address of the session's shared broker, with every topic made (4 partitions)."""
+    make_kafka(stack_settings)
+    return stack_settings.kafka
+
+
+@pytest.fixture(scope="session")
+def registry(kafka: str, stack_settings: Settings) -> Iterator[str]:
+    """URL of the session's shared schema registry, with every schema registered."""
+    running = start(embedded.registry(stack_settings), stack_settings.data, [])
+    Registry(stack_settings.registry, stack_settings.schema_cache).register_all()
+    yield stack_settings.registry
+    running.stop()
+
+
+def start(program: embedded.Program, data: Path, started: list[Running]) -> Running:
+    running = Running(program, data / "logs")
+    started.append(running)
+    running.start()
+    running.wait_ready()
+    return running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def java_parts(request: pytest.FixtureRequest) -> None:
+    """Fetch the Java parts once, before the first test that needs them."""
+    if any({"kafka", "make_kafka"} & set(getattr(item, "fixturenames", ())) for item in request.session.items):
+        for part in parts.ALL:
+            parts.fetch(part, Settings().parts, print)
