@@ -1,0 +1,53 @@
+"""The private names of Faust and aiokafka that streams/transport.py leans on: an upgrade that moves one is seen here."""
+
+import inspect
+
+import aiokafka
+import faust
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from faust.transport.consumer import Consumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types.tuples import ConsumerMessage
+
+from streams.transport import RunApp, RunConsumer, RunTransport
+
+
+def test_the_fetcher_still_goes_through_getmany() -> None:
+    assert "getmany" in inspect.getsource(Consumer._drain_messages)
+    assert list(inspect.signature(Consumer.getmany).parameters) == ["self", "timeout"]
+
+
+def test_what_getmany_uses_is_there() -> None:
+    for name in ("_wait_next_records", "perform_seek", "highwater"):
+        assert callable(getattr(Consumer, name)), name
+    source = inspect.getsource(Consumer)
+    for name in ("flow_active", "_buffered_partitions"):
+        assert name in source, name
+    assert ConsumerMessage.__init__.__code__.co_varnames[1:13] == (
+        "topic",
+        "partition",
+        "offset",
+        "timestamp",
+        "timestamp_type",
+        "headers",
+        "key",
+        "value",
+        "checksum",
+        "serialized_key_size",
+        "serialized_value_size",
+        "tp",
+    )
+
+
+def test_what_commits_use_is_there() -> None:
+    assert callable(driver.AIOKafkaConsumerThread._ensure_consumer)
+    assert callable(driver.AIOKafkaConsumerThread.call_thread)
+    assert inspect.iscoroutinefunction(GroupCoordinator.fetch_committed_offsets)
+    assert "_coordinator" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+
+
+def test_our_consumer_is_the_one_that_is_made() -> None:
+    assert issubclass(RunConsumer, driver.Consumer)
+    assert RunTransport.Consumer is RunConsumer
+    assert "_new_transport" in vars(RunApp)
+    assert "_new_transport" in inspect.getsource(faust.App)
