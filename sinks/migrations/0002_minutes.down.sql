@@ -1,0 +1,3 @@
+DROP VIEW IF EXISTS minutes $on_cluster;
+
+DROP TABLE IF EXISTS minutes_raw $on_cluster SYNC;

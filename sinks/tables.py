@@ -1,0 +1,106 @@
+"""Names and columns of everything in ClickHouse. The statements that make them are in migrations/."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table or view.
+
+    Attributes:
+        name: in ClickHouse.
+        columns: in order; for a table those that are inserted, for a view all.
+        time: the column that retention goes by; empty for a view.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    time: str = ""
+
+
+READINGS_RAW = Table(
+    "readings_raw",
+    (
+        "sensor_id",
+        "second",
+        "probe",
+        "probe_type",
+        "format_version",
+        "received_at",
+        "log_partition",
+        "rank",
+        "power",
+        "pf",
+        "voltage",
+    ),
+    time="second",
+)
+"""One row per probe-second and copy; the copy with the highest rank = 2^64-1-offset stays, the first of the log."""
+
+MINUTES_RAW = Table(
+    "minutes_raw",
+    (
+        "sensor_id",
+        "minute",
+        "probe",
+        "version",
+        "seconds_mask",
+        "samples",
+        "energy_units",
+        "power_min_mw",
+        "power_max_mw",
+        "pf_units",
+        "voltage_units",
+        "voltage_min_mv",
+        "voltage_max_mv",
+    ),
+    time="minute",
+)
+"""One row per sensor, minute, probe and version; the highest version stays. Units are those of power_minute.avsc."""
+
+READINGS = Table(
+    "readings",
+    (
+        "sensor_id",
+        "second",
+        "timestamp",
+        "probe",
+        "probe_type",
+        "power",
+        "pf",
+        "voltage",
+        "received_at",
+        "log_partition",
+        "log_offset",
+    ),
+)
+"""The first copies: mW, percent, mV."""
+
+MINUTES = Table(
+    "minutes",
+    (
+        "sensor_id",
+        "minute",
+        "probe",
+        "seconds",
+        "energy_mws",
+        "power_mean_mw",
+        "power_min_mw",
+        "power_max_mw",
+        "pf_mean_pct",
+        "voltage_min_mv",
+        "voltage_mean_mv",
+        "voltage_max_mv",
+        "version",
+        "samples",
+        "coverage",
+        "seconds_mask",
+    ),
+)
+"""The newest version of each minute, in people's units: mW s, mW, percent, mV; coverage is of 60 seconds."""
+
+MIGRATIONS = Table("schema_migrations", ("number", "name", "checksum", "applied", "change"))
+"""What `migrate` has done; the highest change of a number tells."""
+
+STORED = (READINGS_RAW, MINUTES_RAW)
+VIEWS = (READINGS, MINUTES)
