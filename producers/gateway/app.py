@@ -1,0 +1,121 @@
+"""The gateway: sensors' posts to the log."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import structlog
+from aiohttp import web
+from prometheus_client import REGISTRY
+
+from infra import health
+from infra.publish import Publisher
+from infra.settings import Settings
+from producers.gateway import replies
+from producers.gateway.handlers import Handlers
+from producers.gateway.limits import RateLimit
+from producers.gateway.meters import Meters
+from producers.gateway.verdict import Rejection
+from schemas import topics
+from schemas.registry import Registry
+from streams.catalog.view import CatalogView, Schemas
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_SHUTDOWN_S = 15.0
+
+
+class Gateway:
+    """A gateway that serves. Made by `start`.
+
+    Attributes:
+        address: where it listens, "http://host:port".
+    """
+
+    def __init__(self, settings: Settings, view: CatalogView, publisher: Publisher, schema_id: int) -> None:
+        self.address = ""
+        self._settings, self._view, self._publisher = settings, view, publisher
+        self._meters = Meters()
+        limit = RateLimit(settings.gateway_rate_per_s, settings.gateway_burst)
+        handlers = Handlers(view, publisher, schema_id, limit, self._meters)
+        self._routes: dict[str, dict[str, Handler]] = {
+            "/powermon/data": {"POST": handlers.post},
+            "/powermon/data/batch": {"POST": handlers.batch},
+        }
+        for route in health.routes(self._alive, self._ready):
+            self._routes[route.path] = {"GET": cast(Handler, route.handler)}
+        self._runner = web.ServerRunner(
+            web.Server(self._dispatch, access_log=None, auto_decompress=False, lingering_time=2.0),
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_S,
+        )
+
+    async def listen(self) -> None:
+        """Open the port."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._settings.gateway_host, self._settings.gateway_port, backlog=1024).start()
+        host, port = self._runner.addresses[0][:2]
+        self.address = f"http://{host}:{port}"
+        REGISTRY.register(self._meters)
+        structlog.get_logger(__name__).info("gateway listens", address=self.address)
+
+    async def stop(self) -> None:
+        """Take no more, answer what is in flight, leave nothing in the client's queue."""
+        await self._runner.cleanup()
+        left = await self._publisher.close()
+        await self._view.close()
+        with contextlib.suppress(KeyError):
+            REGISTRY.unregister(self._meters)
+        structlog.get_logger(__name__).info("gateway stopped", unacknowledged=left)
+
+    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        methods = self._routes.get(path) or self._routes.get(path.rstrip("/"))
+        if methods is None:
+            return self._refuse(Rejection(404, "not_found", None, f"there is nothing at {path[:80]!a}"))
+        handler = methods.get(request.method)
+        if handler is None:
+            allowed = ", ".join(methods)
+            answer = self._refuse(Rejection(405, "method_not_allowed", None, f"{request.method[:20]} came; expected {allowed}"))
+            answer.headers["Allow"] = allowed
+            return answer
+        return await handler(request)
+
+    def _refuse(self, rejection: Rejection) -> web.Response:
+        self._meters.refused[rejection.code] += 1
+        return replies.problem(rejection)
+
+    async def _alive(self) -> str | None:
+        return None
+
+    async def _ready(self) -> str | None:
+        return self._view.problem()
+
+
+async def start(settings: Settings, registry: Schemas | None = None) -> Gateway:
+    """Start a gateway and open its port.
+
+    Raises:
+        RegistryUnavailable: the schema's id is not known and cannot be asked for.
+    """
+    registry = registry or Registry(settings.registry, settings.schema_cache)
+    schema_id = await asyncio.to_thread(registry.id_of, topics.READINGS)
+    view = CatalogView(settings.kafka, registry)
+    publisher = Publisher(settings.kafka, timeout_ms=settings.gateway_ack_timeout_ms)
+    gateway = Gateway(settings, view, publisher, schema_id)
+    try:
+        await gateway.listen()
+    except BaseException:
+        await gateway.stop()
+        raise
+    return gateway
+
+
+async def run(settings: Settings) -> None:
+    """Serve until cancelled, then stop gracefully."""
+    gateway = await start(settings)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await gateway.stop()

@@ -1,0 +1,68 @@
+"""Headers and compression: from what came over the wire to the plain bytes of a body, never more than a limit."""
+
+import re
+import zlib
+
+from producers.gateway.verdict import Rejection
+
+_UTF8 = re.compile(r"utf-?8", re.IGNORECASE)
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+def media_type(content_type: str | None) -> Rejection | None:
+    """None when the header says JSON in UTF-8."""
+    kind, *parameters = (content_type or "").split(";")
+    if kind.strip().lower() != "application/json":
+        came = f"{content_type[:60]!a} came" if content_type else "no Content-Type came"
+        return _rejected("unsupported_media_type", f"{came}; expected application/json")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and not _UTF8.fullmatch(value.strip().strip('"')):
+            return _rejected("unsupported_media_type", f"charset {value.strip()[:20]!a} came; expected utf-8")
+    return None
+
+
+def content_encoding(encoding: str | None) -> bool | Rejection:
+    """Whether the body is gzip; a rejection when it is anything but gzip or plain."""
+    name = (encoding or "").strip().lower()
+    if name == "gzip":
+        return True
+    if name in ("", "identity"):
+        return False
+    return _rejected("unsupported_content_encoding", f"{name[:40]!a} came; expected gzip or none")
+
+
+def declared_length(content_length: str | None, limit: int) -> Rejection | None:
+    """None when the declared length is within the limit, or there is none."""
+    if content_length is not None and content_length.isdecimal() and int(content_length[:20]) > limit:
+        return too_large(f"{content_length[:20]} bytes are declared", limit)
+    return None
+
+
+def too_large(came: str, limit: int) -> Rejection:
+    return Rejection(413, "body_too_large", None, f"{came}; expected at most {limit} after decompression")
+
+
+def gunzip(body: bytes, limit: int) -> bytes | Rejection:
+    """Decompress, never to more than limit bytes.
+
+    Several members one behind the other are one body, as RFC 1952 has it.
+    """
+    out = b""
+    while True:
+        member = zlib.decompressobj(_GZIP)
+        try:
+            out += member.decompress(body, limit + 1 - len(out))
+        except zlib.error as error:
+            return Rejection(400, "bad_gzip", None, f"the body is not gzip: {error}")
+        if len(out) > limit:
+            return too_large("more bytes came", limit)
+        if not member.eof:
+            return Rejection(400, "bad_gzip", None, "the gzip body ends too early")
+        body = member.unused_data
+        if not body:
+            return out
+
+
+def _rejected(code: str, detail: str) -> Rejection:
+    return Rejection(415, code, None, detail)

@@ -1,0 +1,53 @@
+"""Answers as aiohttp responses: JSON, and problem+json for whatever is no 2xx."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from producers.gateway.verdict import Batch, Reading, RejectedRecord, Rejection
+
+
+def accepted(reading: Reading, refresh: bool, now_s: int) -> str:
+    """The body of a 202 for one reading."""
+    if not refresh and len(reading.probes) == 3:
+        return f'{{"status":"accepted","timestamp":{reading.timestamp_s},"server_time":{now_s}}}'
+    answer: dict[str, Any] = {"status": "accepted", "timestamp": reading.timestamp_s, "server_time": now_s}
+    if reading.missing:
+        answer["missing_probes"] = reading.missing
+    if refresh:
+        answer["refresh_token"] = True
+    return json.dumps(answer)
+
+
+def batch(verdict: Batch, now_s: int) -> web.Response:
+    """202 when at least one record was taken, else 422; both name the rejected ones."""
+    rejected = [_named(record) for record in verdict.rejected]
+    if not verdict.readings:
+        first = verdict.rejected[0].rejection
+        detail = f"none of the {len(rejected)} records was good; the first: {first.detail}"
+        return problem(Rejection(422, first.code, "records", detail), accepted=0, rejected=rejected)
+    answer: dict[str, Any] = {"accepted": len(verdict.readings), "rejected": rejected, "server_time": now_s}
+    if verdict.refresh:
+        answer["refresh_token"] = True
+    return web.json_response(answer, status=202)
+
+
+def problem(rejection: Rejection, **more: Any) -> web.Response:
+    """The answer to a request that was not accepted."""
+    answer = {
+        "status": rejection.status,
+        "code": rejection.code,
+        "field": rejection.field,
+        "detail": rejection.detail,
+        "retry": rejection.retry,
+        **more,
+    }
+    headers = {} if rejection.retry_after_s is None else {"Retry-After": str(rejection.retry_after_s)}
+    if rejection.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return web.json_response(answer, status=rejection.status, headers=headers, content_type="application/problem+json")
+
+
+def _named(record: RejectedRecord) -> dict[str, Any]:
+    return {"index": record.index, "timestamp": record.timestamp, "code": record.rejection.code}

@@ -1,0 +1,61 @@
+"""May this sensor post? Its token against the catalog: 401 before 403."""
+
+from typing import Any
+
+from producers.gateway.verdict import MISSING, Admission, Rejection
+from streams.catalog.state import State
+from streams.catalog.tokens import TOKEN_MAX, hash_of, same
+
+_SCALE = {"canonical": 1, "base": 1000}
+
+
+def bearer(authorization: str | None) -> str | None:
+    """The token of an Authorization header; None when it carries none."""
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def admit(state: State, sensor_id: str, in_body: Any, in_header: str | None, now_ms: int) -> Admission | Rejection:
+    """Judge the token of a post.
+
+    Args:
+        state: the catalog.
+        sensor_id: lower case.
+        in_body: the member `token`, of any type, or MISSING.
+        in_header: the bearer token, or None.
+        now_ms: the gateway's clock.
+    """
+    if in_body is MISSING:
+        if in_header is None:
+            return _rejected(401, "token_missing", "no token came; expected one in the body or in Authorization: Bearer")
+        in_body = in_header
+    if not isinstance(in_body, str) or not 1 <= len(in_body) <= TOKEN_MAX:
+        return _rejected(401, "token_invalid", f"the token is not a string of 1 to {TOKEN_MAX} characters")
+    digest = hash_of(in_body)
+    if in_header is not None and in_header is not in_body and not same(digest, hash_of(in_header)):
+        return _rejected(401, "token_invalid", "the tokens of the body and of the header differ")
+    return _owner(state, sensor_id, digest, now_ms)
+
+
+def _owner(state: State, sensor_id: str, digest: str, now_ms: int) -> Admission | Rejection:
+    sensor = state.sensors.get(sensor_id)
+    own = False
+    for live in () if sensor is None else sensor.tokens:
+        own |= same(live, digest)
+    # A token that is not this sensor's own was refused by the comparison above; the look-up only finds out why.
+    token = state.sensor_tokens.get(digest)
+    if token is None:
+        return _rejected(401, "token_invalid", "the token is not known; get a new one")
+    if now_ms >= token.expires_at_ms:
+        return _rejected(401, "token_expired", "the token has expired; get a new one")
+    if sensor is None or not own:
+        return _rejected(403, "token_sensor_mismatch", f"the token does not speak for sensor {sensor_id}", "sensor_id")
+    if sensor.revoked_at_ms is not None:
+        return _rejected(403, "sensor_disabled", f"sensor {sensor_id} is revoked", "sensor_id")
+    return Admission(_SCALE[sensor.units], now_ms >= token.refresh_at_ms)
+
+
+def _rejected(status: int, code: str, detail: str, field: str = "token") -> Rejection:
+    return Rejection(status, code, field, detail)
