@@ -1,5 +1,6 @@
 """Child processes that never outlive their parent, with their output in a file."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -56,10 +57,8 @@ def stop(child: subprocess.Popen[bytes], grace_s: float) -> bool:
 
 def kill(child: subprocess.Popen[bytes]) -> None:
     """End the process's group now and reap it."""
-    try:
+    with contextlib.suppress(ProcessLookupError):  # the group is empty already
         os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # the group is empty already
     child.wait()
 
 

@@ -31,6 +31,7 @@ class Program:
         address: where it is found.
         command: what is started.
         ready: whether it does its work.
+        alive: whether restarting it would not help; asked while it runs.
         env: variables that differ from ours.
         prepare: called before each start.
         grace_s: how long it may take to end when asked to.
@@ -42,6 +43,7 @@ class Program:
     ready: Probe
     env: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[], None] = lambda: None
+    alive: Probe = lambda: None
     grace_s: float = 10.0
 
 

@@ -1,6 +1,7 @@
 """One program while it runs: started, waited for, ended, started again."""
 
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from infra.errors import PartUnavailable
 
 START_S = 90.0
 """More than any part needs on a busy small machine."""
+
+_NEVER = threading.Event()
+
+
+class Stopped(Exception):
+    """A person asked for the stop of the stack while it started."""
 
 
 class Running:
@@ -40,10 +47,11 @@ class Running:
         status = None if self.process is None else self.process.poll()
         return None if status is None else child.why_it_ended(status)
 
-    def wait_ready(self, timeout_s: float = START_S) -> None:
+    def wait_ready(self, timeout_s: float = START_S, stop_asked: threading.Event | None = None) -> None:
         """Wait until it does its work.
 
         Raises:
+            Stopped: a stop was asked for meanwhile.
             PartUnavailable: it ended, or was not ready in time; the message holds the end of its log.
         """
         deadline = time.monotonic() + timeout_s
@@ -56,9 +64,11 @@ class Running:
             problem = self.program.ready()
             if problem is None:
                 return
-            time.sleep(0.1)
+            if (stop_asked or _NEVER).wait(0.1):
+                raise Stopped
         raise PartUnavailable(
-            f"{self.program.name} was not ready within {timeout_s:.0f} s: {problem}; the end of {self.log}:\n{child.tail(self.log)}"
+            f"{self.program.name} was not ready within {timeout_s:.0f} s: {problem}; "
+            f"the end of {self.log}:\n{child.tail(self.log)}"
         )
 
     def stop(self) -> bool:

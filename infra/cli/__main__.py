@@ -1,0 +1,5 @@
+"""`python -m infra.cli ROLE`: how the roles are started."""
+
+from infra.cli import main
+
+main()
