@@ -1,0 +1,157 @@
+"""What the sink and the rebuilder ask of Kafka: a consumer that commits by hand, and messages that are safe."""
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from infra.errors import PartUnavailable
+from infra.settings import Settings
+
+log = structlog.get_logger()
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+Offsets = dict[Place, int]
+
+SINK_GROUP = "powermon-sink"
+REBUILD_GROUP = "powermon-rebuild"
+
+_ACK_TIMEOUT_S = 30.0
+_ASK_TIMEOUT_S = 10.0
+
+
+class LogUnavailable(PartUnavailable):
+    """The log cannot take or tell something now."""
+
+
+def consumer(settings: Settings, group: str) -> Consumer:
+    """A member of a group; nothing is committed by itself."""
+    fixed = {"group.instance.id": settings.instance} if settings.instance else {}
+    return Consumer(
+        {
+            "bootstrap.servers": settings.kafka,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": settings.session_timeout_s * 1000,
+            "heartbeat.interval.ms": settings.session_timeout_s * 1000 // 10,
+            "queued.max.messages.kbytes": 65536,  # per partition; bounds what a long backlog holds in memory
+            "error_cb": _tell,
+            "log_level": 3,
+            **fixed,
+        }
+    )
+
+
+def commit(member: Consumer, offsets: Offsets) -> Offsets:
+    """Commit next offsets and wait for the broker.
+
+    Returns:
+        what is not committed yet and still ours: to be tried again. What went to another member is left to it.
+    """
+    assigned = {(tp.topic, tp.partition) for tp in member.assignment()}
+    ours = {place: offset for place, offset in offsets.items() if place in assigned}
+    if not ours:
+        return {}
+    try:
+        answers = member.commit(offsets=_list(ours), asynchronous=False) or []
+        failed = {(tp.topic, tp.partition): ours[tp.topic, tp.partition] for tp in answers if tp.error}
+    except KafkaException as error:
+        log.warning("commit failed; it will be tried again", reason=str(error))
+        return ours
+    return failed
+
+
+def rewind(member: Consumer, offsets: Offsets) -> None:
+    """Read again from these offsets."""
+    for tp in _list(offsets):
+        # A partition that was taken away meanwhile is read from the commit by its new owner.
+        with contextlib.suppress(KafkaException):
+            member.seek(tp)
+
+
+def rest(member: Consumer, seconds: float, stop: Any) -> None:
+    """Wait without reading, and stay a member of the group."""
+    member.pause(member.assignment())
+    waited = 0.0
+    while waited < seconds and not stop.is_set():
+        step = min(0.2, seconds - waited)
+        message = member.poll(step)
+        waited += step
+        if message is not None and message.error() is None:  # of a partition that came meanwhile
+            rewind(member, {(message.topic(), message.partition()): message.offset()})
+            member.pause(member.assignment())
+    member.resume(member.assignment())
+
+
+def committed(member: Consumer, places: Iterable[Place]) -> Offsets:
+    """Next offsets the group of `member` has committed; 0 where it never did.
+
+    Raises:
+        LogUnavailable: the broker does not tell.
+    """
+    try:
+        found = member.committed([TopicPartition(*place) for place in places], timeout=_ASK_TIMEOUT_S)
+    except KafkaException as error:
+        raise LogUnavailable(f"the broker does not tell what is committed: {error}; trying again may help") from error
+    for tp in found:
+        if tp.error:
+            raise LogUnavailable(f"the broker does not tell what is committed for {tp.topic} {tp.partition}: {tp.error}")
+    return {(tp.topic, tp.partition): 0 if tp.offset == OFFSET_INVALID else tp.offset for tp in found}
+
+
+class SafeProducer:
+    """Publishes batches and returns when all in-sync replicas have them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka,
+                "enable.idempotence": True,
+                "acks": "all",
+                "compression.type": "lz4",
+                "linger.ms": 5,
+                "message.timeout.ms": int(_ACK_TIMEOUT_S * 1000),
+                "log_level": 3,
+            }
+        )
+
+    def send(self, topic: str, messages: Iterable[tuple[bytes | None, bytes]]) -> None:
+        """Publish (key, value) pairs and wait.
+
+        Raises:
+            LogUnavailable: at least one is not safe; all may be sent again.
+        """
+        failures: list[KafkaError] = []
+
+        def acknowledged(error: KafkaError | None, _: object) -> None:
+            if error is not None:
+                failures.append(error)
+
+        for key, value in messages:
+            while True:
+                try:
+                    self._producer.produce(topic, value, key, on_delivery=acknowledged)
+                    break
+                except BufferError:
+                    self._producer.poll(0.05)
+        left = self._producer.flush(_ACK_TIMEOUT_S + 5)
+        if failures or left:
+            raise LogUnavailable(
+                f"the log did not acknowledge {len(failures) or left} messages for {topic}: {failures[:1]}; will try again"
+            )
+
+
+def _list(offsets: Offsets) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+
+
+def _tell(error: KafkaError) -> None:
+    if error.fatal():
+        raise KafkaException(error)
+    log.warning("kafka", reason=error.str())

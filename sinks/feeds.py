@@ -1,0 +1,77 @@
+"""Which topic goes into which table, and how its messages become rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from confluent_kafka import Message
+
+from schemas import topics, wire
+from schemas.columns import Int64s
+from schemas.power_minute import MinuteDecoder
+from schemas.topics import Topic
+from sinks import rows, tables
+from sinks.tables import Table
+
+Rejected = list[tuple[int, str]]
+"""Position in the run, and why the message is none of this topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """n messages of one topic, of any partitions: values as they came, shape (n,) places and append times."""
+
+    values: Sequence[bytes | None]
+    partition: Int64s
+    offset: Int64s
+    appended_ms: Int64s
+
+    @classmethod
+    def of(cls, messages: list[Message]) -> "Run":
+        """Take the columns out of consumed messages."""
+        n = len(messages)
+        return cls(
+            [m.value() for m in messages],
+            np.fromiter([m.partition() for m in messages], np.int64, n),
+            np.fromiter([m.offset() for m in messages], np.int64, n),
+            np.fromiter([m.timestamp()[1] for m in messages], np.int64, n),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One topic's way into ClickHouse.
+
+    Attributes:
+        rows: a run to rows of the table, and what could not be used.
+        reports: whether the sink sends what could not be used to dead.letters; not where another stage reads
+            the same topic and does: each bad message is reported once.
+    """
+
+    topic: Topic
+    table: Table
+    rows: Callable[[Run], tuple[pa.RecordBatch, Rejected]]
+    reports: bool
+
+
+def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
+    """Every feed, by the name of its topic."""
+    readings, minutes = wire.ReadingDecoder(schema_of), MinuteDecoder(schema_of)
+
+    def reading_rows(run: Run) -> tuple[pa.RecordBatch, Rejected]:
+        # The decoder is given places in the run for offsets, so that what it keeps can be told by both.
+        batch, rejected = readings.decode(run.values, range(len(run.values)), run.appended_ms)  # type: ignore[arg-type]
+        kept = batch.offset
+        batch.offset = run.offset[kept]
+        return rows.readings(batch, run.partition[kept]), rejected
+
+    def minute_rows(run: Run) -> tuple[pa.RecordBatch, Rejected]:
+        batch, rejected = minutes.decode(run.values)
+        return rows.minutes(batch), rejected
+
+    every = (
+        Feed(topics.READINGS, tables.READINGS_RAW, reading_rows, reports=False),  # the worker reports these
+        Feed(topics.MINUTES, tables.MINUTES_RAW, minute_rows, reports=True),
+    )
+    return {feed.topic.name: feed for feed in every}

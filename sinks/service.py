@@ -1,0 +1,107 @@
+"""The sink role: the sink and the rebuilder, each in a thread, beside a ClickHouse server."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import structlog
+
+from infra import health
+from infra.errors import PartUnavailable
+from infra.settings import Settings
+from schemas.registry import Registry
+from sinks.clickhouse import ClickHouse
+from sinks.migrate import migrate
+from sinks.rebuild import Rebuilder
+from sinks.sink import Sink
+
+_RETRY_S = 2.0
+
+log = structlog.get_logger()
+
+
+class Member(Protocol):
+    """A thread's work: blocks in `work` until `stop`, and says in `problem` what stands in its way."""
+
+    def work(self) -> None: ...
+    def stop(self) -> None: ...
+    def problem(self) -> str | None: ...
+
+
+async def run(settings: Settings) -> None:
+    """Carry the log into ClickHouse until cancelled.
+
+    Raises:
+        ConfigurationError: the tables do not fit this build, or the embedded folder is in use.
+        KafkaException: this member was shut out of its group for good.
+    """
+    members: list[Member] = []
+
+    async def alive() -> str | None:
+        return None
+
+    async def ready() -> str | None:
+        return problem(members) if members else "waiting for ClickHouse"
+
+    runner = await health.serve("127.0.0.1", settings.sink_port, alive, ready)
+    try:
+        store = await opened(settings)
+        try:
+            members += make(settings, store)
+            await run_members(members)
+        finally:
+            store.close()
+    finally:
+        await runner.cleanup()
+
+
+async def opened(settings: Settings) -> ClickHouse:
+    """The store with its tables at this build's version; waits while a server does not answer."""
+    while True:
+        try:
+            store = await asyncio.to_thread(ClickHouse, settings)
+        except PartUnavailable as error:
+            log.warning("waiting for ClickHouse", reason=str(error))
+            await asyncio.sleep(_RETRY_S)
+            continue
+        try:
+            await store.run(migrate, store, settings)
+        except PartUnavailable as error:
+            store.close()
+            log.warning("waiting for ClickHouse", reason=str(error))
+            await asyncio.sleep(_RETRY_S)
+        except BaseException:
+            store.close()
+            raise
+        else:
+            return store
+
+
+def make(settings: Settings, store: ClickHouse) -> list[Member]:
+    """The sink and the rebuilder, not yet at work."""
+    registry = Registry(settings.registry, settings.schema_cache)
+    return [Sink(settings, store, registry), Rebuilder(settings, store, registry)]
+
+
+def problem(members: Sequence[Member]) -> str | None:
+    """The first problem any of them has."""
+    return next((found for member in members if (found := member.problem()) is not None), None)
+
+
+async def run_members(members: Sequence[Member]) -> None:
+    """Let each work in a thread until this is cancelled or one fails; then stop all, and wait until they have finished."""
+    threads = ThreadPoolExecutor(len(members), thread_name_prefix="sink")
+    loop = asyncio.get_running_loop()
+    work = [loop.run_in_executor(threads, member.work) for member in members]
+    try:
+        done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            one.result()
+    finally:
+        for member in members:
+            member.stop()
+        with contextlib.suppress(Exception):
+            await asyncio.gather(*work, return_exceptions=True)
+        threads.shutdown()

@@ -1,0 +1,182 @@
+"""The sink: log to ClickHouse. Insert, then commit; the rest follows from keyed rows."""
+
+import threading
+import time
+from collections import defaultdict
+
+import structlog
+from confluent_kafka import KafkaException, Message
+
+from infra.errors import PowermonError
+from infra.settings import Settings
+from schemas import topics, wire
+from schemas.registry import Registry
+from sinks import broker, metrics
+from sinks.broker import Offsets, SafeProducer
+from sinks.clickhouse import ClickHouse
+from sinks.feeds import Feed, Rejected, Run, feeds
+
+BATCH = 40_000
+"""Messages of one insert at most: some 40 MB of log, 120,000 rows."""
+
+STALL_S = 30.0
+"""Behind the log and nothing inserted for longer than this: not ready."""
+
+_BACKOFF_S = (0.5, 10.0)
+_LAG_EVERY_S = 2.0
+
+log = structlog.get_logger()
+
+
+class Sink:
+    """One member of the sink's group, in a thread of its own.
+
+    A failing insert, broker or registry is waited out: nothing is committed, the same messages are read again.
+
+    Args:
+        settings: broker, group membership, interval.
+        store: where rows go.
+        registry: writers' schemas.
+    """
+
+    def __init__(self, settings: Settings, store: ClickHouse, registry: Registry) -> None:
+        self._settings, self._store, self._registry = settings, store, registry
+        self._feeds = feeds(registry.schema_of)
+        self._stop = threading.Event()
+        self._letters: SafeProducer | None = None
+        self._uncommitted: Offsets = {}
+        self._backoff_s = 0.0
+        self._lag_at = 0.0
+        self._behind = 0
+        self._moved_at = time.monotonic()
+        self._problem: str | None = "waiting for the broker to assign partitions"
+        self.positions: Offsets = {}
+        """Next offset by topic and partition: everything below is in ClickHouse."""
+
+    def work(self) -> None:
+        """Read and insert until `stop`. Blocks.
+
+        Raises:
+            KafkaException: the broker has shut this member out for good; the process must start anew.
+        """
+        self._member = broker.consumer(self._settings, broker.SINK_GROUP)
+        try:
+            self._member.subscribe(list(self._feeds))
+            while not self._stop.is_set():
+                self._round()
+            self._uncommitted = broker.commit(self._member, self._uncommitted)
+        finally:
+            self._member.close()
+
+    def stop(self) -> None:
+        """Let `work` finish the insert in hand, commit and return."""
+        self._stop.set()
+
+    def problem(self) -> str | None:
+        """What stands in the way, as a sentence; None when rows flow or there is nothing to do."""
+        if self._problem is not None:
+            return self._problem
+        silent_s = time.monotonic() - self._moved_at
+        if self._behind and silent_s > STALL_S:
+            return f"{self._behind} messages behind the log, and nothing inserted for {silent_s:.0f} s"
+        return None
+
+    def _round(self) -> None:
+        messages = self._member.consume(BATCH, self._settings.sink_interval_ms / 1000)
+        by_topic: dict[str, list[Message]] = defaultdict(list)
+        for message in messages:
+            error = message.error()
+            if error is None:
+                by_topic[message.topic()].append(message)
+            elif error.fatal():
+                raise KafkaException(error)
+            else:
+                log.warning("kafka", reason=error.str())
+        failure: PowermonError | None = None
+        for topic, run in by_topic.items():
+            try:
+                self._store_run(self._feeds[topic], run)
+            except PowermonError as error:
+                failure = error
+                metrics.FAILURES.labels(topic).inc()
+                broker.rewind(self._member, _first(run))
+            else:
+                self._uncommitted |= _next(run)
+                self.positions |= _next(run)
+                self._moved_at = time.monotonic()
+        if self._uncommitted:
+            self._uncommitted = broker.commit(self._member, self._uncommitted)
+        self._measure_lag()
+        if failure is None:
+            if by_topic:
+                self._backoff_s = 0.0
+            return
+        self._backoff_s = min(max(self._backoff_s * 2, _BACKOFF_S[0]), _BACKOFF_S[1])
+        self._problem = str(failure)
+        log.warning("nothing is lost, will try again", reason=str(failure), after_s=self._backoff_s)
+        broker.rest(self._member, self._backoff_s, self._stop)
+
+    def _store_run(self, feed: Feed, messages: list[Message]) -> None:
+        name = feed.topic.name
+        run = Run.of(messages)
+        batch, rejected = feed.rows(run)
+        if batch.num_rows:
+            with metrics.INSERT.labels(feed.table.name).time():
+                self._store.insert(feed.table.name, batch)
+        if rejected:
+            metrics.REJECTED.labels(name).inc(len(rejected))
+            if feed.reports:
+                self._report(messages, rejected)
+        metrics.ROWS.labels(feed.table.name).inc(batch.num_rows)
+        metrics.MESSAGES.labels(name).inc(len(messages))
+        metrics.DELAY.labels(name).observe(max(0.0, time.time() - float(run.appended_ms.min()) / 1000))
+
+    def _report(self, messages: list[Message], rejected: Rejected) -> None:
+        """Send what could not be used to dead.letters; returns when it is safe there."""
+        if self._letters is None:
+            self._letters = SafeProducer(self._settings)
+        schema_id = self._registry.id_of(topics.DEAD_LETTERS)
+        letters = []
+        for at, reason in rejected:
+            m = messages[at]
+            record = {
+                "source_topic": m.topic(),
+                "source_partition": m.partition(),
+                "source_offset": m.offset(),
+                "message_key": m.key(),
+                "message_value": m.value(),
+                "reason": reason,
+                "at_ms": m.timestamp()[1],
+                "stage": "sink",
+            }
+            letters.append((m.topic().encode(), wire.encode(topics.DEAD_LETTERS, schema_id, record)))
+        self._letters.send(topics.DEAD_LETTERS.name, letters)
+
+    def _measure_lag(self) -> None:
+        now = time.monotonic()
+        if now - self._lag_at < _LAG_EVERY_S and self._problem is None:
+            return
+        self._lag_at = now
+        assigned = self._member.assignment()
+        behind = 0
+        for tp, at in zip(assigned, self._member.position(assigned), strict=True):
+            try:
+                _, end = self._member.get_watermark_offsets(tp, cached=True)
+            except KafkaException:
+                continue
+            lag = max(0, end - at.offset) if at.offset >= 0 and end >= 0 else 0
+            metrics.LAG.labels(tp.topic, tp.partition).set(lag)
+            behind += lag
+        self._behind = behind
+        if not behind:
+            self._moved_at = now
+        self._problem = None if assigned else "waiting for the broker to assign partitions"
+
+
+def _first(messages: list[Message]) -> Offsets:
+    """The lowest offset by partition: messages of one partition come in order."""
+    return {(m.topic(), m.partition()): m.offset() for m in reversed(messages)}
+
+
+def _next(messages: list[Message]) -> Offsets:
+    return {(m.topic(), m.partition()): m.offset() + 1 for m in messages}
