@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.errors import ConfigurationError
+from infra.settings import Settings
 
 JAVA_MIN = 17
 _HERE = Path(__file__).parent
@@ -138,6 +140,17 @@ def fetch(part: Part, cache: Path, say: Callable[[str], None]) -> None:
         say(f"{part.title}: {size_mb:.0f} MB in {time.monotonic() - began:.0f} s")
 
 
+def main() -> int:
+    """Fetch every part; for `make setup`."""
+    try:
+        for part in ALL:
+            fetch(part, Settings().parts, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+    except ConfigurationError as error:
+        print(f"powermon: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
 def _run_maven(command: str, part: Part, into: Path) -> None:
     with tempfile.TemporaryDirectory() as project:  # Maven may leave a `target` beside the pom
         pom = shutil.copy(part.pom, project)
@@ -159,3 +172,7 @@ def _unpack(into: Path) -> None:
         with tarfile.open(archive) as tar:
             tar.extractall(into, filter="data")
         archive.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -107,12 +107,11 @@ class Supervisor:
             try:
                 watched.running.wait_ready(deadline - time.monotonic(), self.stop_asked)
                 return
-            except PartUnavailable as error:
+            except PartUnavailable:
                 if attempt == _STARTS_MAX or watched.running.pid or time.monotonic() > deadline:
                     raise
-                self.say(
-                    f"{watched.name} ended while it started ({watched.running.ended()}); trying again; its log is {watched.running.log}"
-                )
+                how = watched.running.ended()
+                self.say(f"{watched.name} ended while it started ({how}); trying again; see {watched.running.log}")
             if self.stop_asked.wait(watched.backoff_s):
                 raise Stopped
             watched.start()
