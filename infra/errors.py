@@ -3,7 +3,8 @@
 PowermonError            what came, what was expected, what to do: one sentence for stderr
 ├── PartUnavailable      a broker, registry or database does not answer; trying again may help
 │   └── RegistryUnavailable
-└── ConfigurationError   a setting, file or version is wrong; a person must act
+├── ConfigurationError   a setting, file or version is wrong; a person must act
+└── TokenRefused         the catalog gives this sensor no token, as when it was revoked
 """
 
 
@@ -21,3 +22,7 @@ class RegistryUnavailable(PartUnavailable):
 
 class ConfigurationError(PowermonError):
     """Something a person must put right."""
+
+
+class TokenRefused(PowermonError):
+    """The catalog gives a sensor no token."""

@@ -1,0 +1,154 @@
+"""`powermon simulate`: a fleet of sensors that behave as real ones."""
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from infra.cli.times import Duration, Moment
+from infra.errors import PowermonError
+from infra.operator_tokens import operator_tokens
+from infra.settings import Settings
+from producers.simulate.fleet import fleet
+from producers.simulate.run import Plan, Simulation
+
+DEMO_BACKFILL_S = 3 * 3600
+DEMO_EVENT_CHANCE = 0.6
+PLAIN_EVERY_S = 10.0
+LIVE_EVERY_S = 0.5
+
+
+class SimulationFailed(PowermonError):
+    """The gateway did not take what good sensors sent."""
+
+
+@click.command()
+@click.option("--sensors", type=click.IntRange(1, 999_999), default=6, show_default=True, help="How many.")
+@click.option(
+    "--speed", type=click.FloatRange(0.01, 10_000), default=1.0, show_default=True, help="Simulated seconds per second."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same samples.")
+@click.option("--for", "for_s", type=Duration(), help="Simulated time to run, as 10m; without it until stopped.")
+@click.option("--faults", is_flag=True, help="Bad links: outages, lost replies, copies, delays, slow uploads.")
+@click.option("--prefix", default="gresystem", show_default=True, help="Letters before the six digits of the ids.")
+@click.option(
+    "--start", "start_s", type=Moment(), help="Simulated time to begin at; without it now, or --for ago when --speed is above 1."
+)
+@click.option(
+    "--backfill", "backfill_s", type=Duration(), default=0, help="Time before the start that each device holds already."
+)
+@click.option("--demo", is_flag=True, help="For `powermon up --demo`: three hours of backfill, and planted events more often.")
+@click.option(
+    "--truth", type=click.Path(dir_okay=False, path_type=Path), help="Write the seed and every acknowledged second as NDJSON."
+)
+@click.option("--json", "as_json", is_flag=True, help="Totals as JSON at the end.")
+def simulate(
+    sensors: int,
+    speed: float,
+    seed: int,
+    for_s: int | None,
+    faults: bool,
+    prefix: str,
+    start_s: int | None,
+    backfill_s: int,
+    demo: bool,
+    truth: Path | None,
+    as_json: bool,
+) -> None:
+    """Post to the gateway as real sensors do, once a second each.
+
+    Missing sensors are registered and given tokens. Simulated time never runs ahead of the present.
+    """
+    settings = Settings()
+    now_s = int(time.time())
+    if start_s is None:
+        if speed > 1 and for_s is None:
+            raise click.UsageError("--speed above 1 would run into the future; add --start TIME or --for DURATION")
+        start_s = now_s - for_s if speed > 1 and for_s is not None else now_s
+    if start_s > now_s:
+        raise click.UsageError("--start lies in the future; a sensor cannot have measured that yet")
+    if demo:
+        backfill_s = backfill_s or DEMO_BACKFILL_S
+    chance = DEMO_EVENT_CHANCE if demo else 0.25
+    try:
+        made = fleet(seed, sensors, prefix=prefix, event_chance=chance)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    plan = Plan(made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth)
+    simulation = asyncio.run(_run(settings, plan, Console(stderr=True)))
+    if as_json:
+        click.echo(json.dumps(totals(simulation)))
+    if trouble := simulation.trouble():
+        raise SimulationFailed(trouble)
+
+
+async def _run(settings: Settings, plan: Plan, console: Console) -> Simulation:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with operator_tokens(settings, "simulate") as tokens:
+        simulation = Simulation(plan, tokens)
+        show = asyncio.create_task(_show(simulation, console))
+        try:
+            await simulation.run(stop)
+        finally:
+            show.cancel()
+            await asyncio.gather(show, return_exceptions=True)
+            console.print(Text(f"simulate: {_words(totals(simulation))}"))
+    return simulation
+
+
+async def _show(simulation: Simulation, console: Console) -> None:
+    before, then_s = 0, time.monotonic()
+
+    def line() -> str:
+        nonlocal before, then_s
+        posts, now_s = simulation.totals.posts, time.monotonic()
+        rate = (posts - before) / max(now_s - then_s, 1e-3)
+        before, then_s = posts, now_s
+        return f"simulate: {rate:,.0f} posts/s, {_words(totals(simulation))}{_latency(simulation)}"
+
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(PLAIN_EVERY_S)
+            console.print(Text(line()), soft_wrap=True)
+    with Live(Text("simulate: getting tokens"), console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            await asyncio.sleep(LIVE_EVERY_S)
+            live.update(Text(line()), refresh=True)
+
+
+def totals(simulation: Simulation) -> dict[str, int | dict[str, int]]:
+    """Figures of a run, in seconds of sensors unless they say posts."""
+    return {
+        "posts": simulation.totals.posts,
+        "acknowledged": simulation.acknowledged,
+        "retried": simulation.retried,
+        "refused": dict(simulation.refused),
+        "thrown_away": simulation.thrown_away,
+        "backlog": simulation.backlog,
+    }
+
+
+def _words(figures: dict[str, int | dict[str, int]]) -> str:
+    parts = []
+    for name, value in figures.items():
+        count = sum(value.values()) if isinstance(value, dict) else value
+        if count or name in ("posts", "acknowledged"):
+            parts.append(f"{count:,} {name.replace('_', ' ')}")
+    return ", ".join(parts)
+
+
+def _latency(simulation: Simulation) -> str:
+    took_s = sorted(simulation.totals.latency_s)
+    simulation.totals.latency_s.clear()
+    if not took_s:
+        return ""
+    return f"; p50 {took_s[len(took_s) // 2] * 1000:.0f} ms, p99 {took_s[int(len(took_s) * 0.99)] * 1000:.0f} ms"

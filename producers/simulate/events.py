@@ -1,0 +1,138 @@
+"""Planted events: what goes wrong at which sensor and when, known beforehand.
+
+Time is cut into blocks; each block of a sensor holds at most one event, drawn from (seed, sensor, block), so
+any second can be judged without looking at another one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from producers.simulate.noise import Bools, Floats, Int64s, hashed, uniform
+
+BLOCK_S = 1800
+MARGIN_S = 60
+"""Quiet seconds at both ends of a block, so that two events never touch."""
+
+SALT = 7001
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of event.
+
+    Attributes:
+        shortest_ms, longest_ms: how long it lasts.
+        grain_ms: start and length are whole multiples of this.
+        least, most: its size. sag, swell: voltage as a share of the nominal; overload: total power as a share of
+            the contract; low_pf: power factor; imbalance: (strongest phase - mean) / mean; silence, stuck: none.
+        one_phase: whether it strikes a single phase.
+    """
+
+    name: str
+    shortest_ms: int
+    longest_ms: int
+    grain_ms: int
+    least: float
+    most: float
+    one_phase: bool
+
+
+KINDS = (
+    Kind("sag", 200, 8_000, 50, 0.60, 0.85, True),
+    Kind("swell", 200, 5_000, 50, 1.12, 1.18, True),
+    Kind("overload", 120_000, 360_000, 1000, 1.15, 1.40, False),
+    Kind("low_pf", 360_000, 600_000, 1000, 0.60, 0.80, False),
+    Kind("imbalance", 360_000, 600_000, 1000, 0.45, 0.80, True),
+    Kind("silence", 10_000, 300_000, 1000, 0.0, 0.0, False),
+    Kind("stuck", 15_000, 60_000, 1000, 0.0, 0.0, False),
+)
+SAG, SWELL, OVERLOAD, LOW_PF, IMBALANCE, SILENCE, STUCK = range(len(KINDS))
+NONE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One planted event, for people and checks.
+
+    Attributes:
+        index: the sensor's place in its fleet.
+        phase: 1..3, or 0 for all.
+        start_ms, end_ms: UTC milliseconds, end not included.
+        size: see Kind.
+    """
+
+    index: int
+    kind: str
+    phase: int
+    start_ms: int
+    end_ms: int
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The event of each of n (sensor, second) pairs; shape (n,) each.
+
+    Attributes:
+        kind: index into KINDS, or NONE where the second is quiet.
+        phase: 0..2; means nothing for kinds that strike all phases.
+        start_ms, end_ms: UTC milliseconds, end not included.
+    """
+
+    kind: Int64s
+    phase: Int64s
+    start_ms: Int64s
+    end_ms: Int64s
+    size: Floats
+
+    def of(self, kind: int) -> Bools:
+        struck: Bools = self.kind == kind
+        return struck
+
+
+_SHORTEST = np.array([k.shortest_ms for k in KINDS], np.int64)
+_LONGEST = np.array([k.longest_ms for k in KINDS], np.int64)
+_GRAIN = np.array([k.grain_ms for k in KINDS], np.int64)
+_LEAST = np.array([k.least for k in KINDS])
+_MOST = np.array([k.most for k in KINDS])
+
+
+def planted(seed: int, index: Int64s, block: Int64s, chance: float) -> Schedule:
+    """The event of each (sensor, block) pair; shape (n,)."""
+    state = hashed(seed, SALT, index, block)
+    happens = uniform(state) < chance
+    kind = (uniform(hashed(seed, SALT + 1, index, block)) * len(KINDS)).astype(np.int64)
+    grain = _GRAIN[kind]
+    length = _SHORTEST[kind] + (uniform(hashed(seed, SALT + 2, index, block)) * (_LONGEST - _SHORTEST)[kind]).astype(np.int64)
+    length = np.maximum(length // grain, 1) * grain
+    room = (BLOCK_S - 2 * MARGIN_S) * 1000 - length
+    start = MARGIN_S * 1000 + (uniform(hashed(seed, SALT + 3, index, block)) * room).astype(np.int64) // grain * grain
+    start = block * (BLOCK_S * 1000) + start
+    size = _LEAST[kind] + uniform(hashed(seed, SALT + 4, index, block)) * (_MOST - _LEAST)[kind]
+    phase = (uniform(hashed(seed, SALT + 5, index, block)) * 3).astype(np.int64)
+    return Schedule(np.where(happens, kind, NONE), phase, start, start + length, size)
+
+
+def at(seed: int, index: Int64s, timestamp_s: Int64s, chance: float) -> Schedule:
+    """The event that touches each (sensor, second) pair; shape (n,), kind NONE where none does."""
+    found = planted(seed, index, timestamp_s // BLOCK_S, chance)
+    touches = (found.start_ms < timestamp_s * 1000 + 1000) & (timestamp_s * 1000 < found.end_ms)
+    return Schedule(np.where(touches, found.kind, NONE), found.phase, found.start_ms, found.end_ms, found.size)
+
+
+def truth(seed: int, index: int, start_s: int, end_s: int, chance: float) -> list[Event]:
+    """Every event of one sensor that touches [start_s, end_s), in order."""
+    blocks = np.arange(start_s // BLOCK_S, (end_s - 1) // BLOCK_S + 1)
+    found = planted(seed, np.full(len(blocks), index, np.int64), blocks, chance)
+    return [
+        Event(
+            index,
+            KINDS[found.kind[k]].name,
+            int(found.phase[k]) + 1 if KINDS[found.kind[k]].one_phase else 0,
+            int(found.start_ms[k]),
+            int(found.end_ms[k]),
+            float(found.size[k]),
+        )
+        for k in np.flatnonzero((found.kind != NONE) & (found.start_ms < end_s * 1000) & (found.end_ms > start_s * 1000)).tolist()
+    ]
