@@ -110,20 +110,20 @@ class Cursors:
             self.at[self.bad] = self.end[self.bad] = self.buffer.size - PAD
 
 
-def join(bodies: list[bytes], skip: int = 0) -> tuple[Bytes, Int64s, Int64s]:
+def join(bodies: list[bytes]) -> tuple[Bytes, Int64s, Int64s]:
     """Lay bodies end to end.
-
-    Args:
-        bodies: n byte strings.
-        skip: bytes to pass over at the start of each (the wire header).
 
     Returns:
         the padded buffer, and shape (n,) start and end of each body in it.
     """
     lengths = np.fromiter(map(len, bodies), np.int64, len(bodies))
     ends = np.cumsum(lengths)
-    starts = ends - lengths + np.minimum(lengths, skip)
-    return np.frombuffer(b"".join([*bodies, bytes(PAD)]), np.uint8), starts, ends
+    return padded(b"".join(bodies)), ends - lengths, ends
+
+
+def padded(data: bytes) -> Bytes:
+    """Bytes as a buffer that cursors may read."""
+    return np.frombuffer(data + bytes(PAD), np.uint8)
 
 
 def decode(schema: dict[str, Any], buffer: Bytes, starts: Int64s, ends: Int64s) -> tuple[Columns, Bools]:

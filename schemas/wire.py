@@ -17,6 +17,7 @@ import numpy as np
 from schemas import columns, topics
 from schemas.columns import Columns, Int64s
 from schemas.names import Names
+from schemas.run import Run
 from schemas.sensor_reading import PROBE_TYPES, ReadingBatch, SensorReading
 from schemas.units import PROBES, SAMPLES_MAX, SAMPLES_MIN
 
@@ -165,15 +166,11 @@ class ReadingDecoder:
         self.names = Names() if names is None else names
         self._schema_of = schema_of
         self._ours = raw_schema(topics.READINGS)
-        self._same: dict[bytes, bool] = {}
+        self._present_heads: dict[int, bool] = {}
+        self._usual_head = -1
 
-    def decode(
-        self, values: Sequence[bytes | None], offsets: Sequence[int], appended_ms: Sequence[int]
-    ) -> tuple[ReadingBatch, list[tuple[int, str]]]:
+    def decode(self, run: Run) -> tuple[ReadingBatch, list[tuple[int, str]]]:
         """Decode a run of one partition.
-
-        Args:
-            values, offsets, appended_ms: equally long, in log order.
 
         Returns:
             the readings, and (position in the run, reason) of each value that is none.
@@ -181,61 +178,74 @@ class ReadingDecoder:
         Raises:
             RegistryUnavailable: a schema id is new and the registry cannot be asked; nothing is lost, try again.
         """
-        keep = np.arange(len(values))  # positions in the run of what is left
-        bodies = list(values)
+        keep = np.arange(len(run))  # positions in the run of what is left
+        buffer, starts, ends = run.buffer, run.value_at + HEADER, run.value_at + run.value_length
         rejected: list[tuple[int, str]] = []
-        odd = self._odd(bodies)
+        odd = self._odd(run)
         while True:
-            if odd:
-                gone = set()
-                for at in odd:
-                    position = int(keep[at])
+            if len(odd):
+                bodies = {}
+                for at in odd.tolist():
                     try:
-                        bodies[at] = self._slow(values[position])
+                        bodies[at] = self._slow(run.value(int(keep[at])))
                     except WireError as error:
-                        rejected.append((position, str(error)))
-                        gone.add(at)
-                left = [i for i in range(len(bodies)) if i not in gone]
-                bodies, keep = [bodies[i] for i in left], keep[left]
-            buffer, starts, ends = columns.join(cast(list[bytes], bodies), HEADER)
+                        rejected.append((int(keep[at]), str(error)))
+                buffer, starts, ends = _replaced(buffer, starts, ends, bodies)
+                left = np.setdiff1d(np.arange(len(keep)), [at for at in odd.tolist() if at not in bodies])
+                keep, starts, ends = keep[left], starts[left], ends[left]
             cols, bad = columns.decode(self._ours, buffer, starts, ends)
-            batch, wrong = _reading_batch(cols, buffer, bad, self.names)
-            if not wrong:
-                batch.offset = np.asarray(offsets, np.int64)[keep]
-                batch.appended_ms = np.asarray(appended_ms, np.int64)[keep]
-                wrong = np.flatnonzero(batch.timestamp_s > batch.appended_ms // 1000 + AHEAD_S).tolist()
-                if not wrong:
-                    return batch, sorted(rejected)
-                for at in wrong:
-                    rejected.append((int(keep[at]), _ahead(int(batch.timestamp_s[at]), int(batch.appended_ms[at]))))
-                left = sorted(set(range(len(bodies))) - set(wrong))
-                bodies, keep, wrong = [bodies[i] for i in left], keep[left], []
-            odd = wrong
+            batch, odd = _reading_batch(cols, buffer, bad, self.names)
+            if len(odd):
+                continue
+            batch.offset, batch.appended_ms = run.offset[keep], run.appended_ms[keep]
+            ahead = batch.timestamp_s > batch.appended_ms // 1000 + AHEAD_S
+            if not ahead.any():
+                return batch, sorted(rejected)
+            for at in np.flatnonzero(ahead).tolist():
+                rejected.append((int(keep[at]), _ahead(int(batch.timestamp_s[at]), int(batch.appended_ms[at]))))
+            keep, starts, ends = keep[~ahead], starts[~ahead], ends[~ahead]
 
-    def _odd(self, values: list[bytes | None]) -> list[int]:
+    def _odd(self, run: Run) -> Int64s:
         """Which values do not begin with a schema id whose layout is the present one."""
-        heads = [b"" if v is None else v[:HEADER] for v in values]
-        fine = {head for head in set(heads) if self._is_present(head)}
-        return [] if len(fine) == len(set(heads)) else [i for i, head in enumerate(heads) if head not in fine]
+        short = run.value_length < HEADER
+        heads = columns.gather(run.buffer, run.value_at, 8, "<i8")[:, 0] & 0xFF_FFFF_FFFF
+        wrong = short | (heads != self._usual_head)
+        if wrong.any():
+            for head in np.unique(heads[wrong & ~short]).tolist():
+                if self._is_present(head):
+                    wrong &= heads != head
+                    self._usual_head = head
+            wrong |= short
+        return np.flatnonzero(wrong)
 
-    def _is_present(self, head: bytes) -> bool:
-        if len(head) < HEADER or head[0] != 0:
-            return False
-        if head not in self._same:
-            schema = self._schema_of(_HEADER.unpack(head)[1])
+    def _is_present(self, head: int) -> bool:
+        if head not in self._present_heads:
+            magic, schema_id = _HEADER.unpack(head.to_bytes(HEADER, "little"))
+            schema = self._schema_of(schema_id) if magic == 0 else None
             if schema is None:
                 return False  # asked again next time: it may be registered by then
-            self._same[head] = layout(schema) == layout(self._ours)
-        return self._same[head]
+            self._present_heads[head] = layout(schema) == layout(self._ours)
+        return self._present_heads[head]
 
     def _slow(self, value: bytes | None) -> bytes:
-        """A value of another writer in our layout; WireError when it is no reading."""
+        """The body of another writer's value in our layout; WireError when it is no reading."""
         record = decode(topics.READINGS, value, self._schema_of)
         _check_reading(record)
         out = io.BytesIO()
-        out.write(bytes(HEADER))
         fastavro.schemaless_writer(out, parsed_schema(topics.READINGS), record)
         return out.getvalue()
+
+
+def _replaced(
+    buffer: columns.Bytes, starts: Int64s, ends: Int64s, bodies: dict[int, bytes]
+) -> tuple[columns.Bytes, Int64s, Int64s]:
+    """The same spans, some of them with other contents, laid behind the rest."""
+    behind = len(buffer) - columns.PAD
+    more, more_starts, more_ends = columns.join(list(bodies.values()))
+    starts, ends = starts.copy(), ends.copy()
+    at = np.fromiter(bodies, np.int64, len(bodies))
+    starts[at], ends[at] = more_starts + behind, more_ends + behind
+    return np.concatenate((buffer[:behind], more)), starts, ends
 
 
 def _ahead(timestamp_s: int, appended_ms: int) -> str:
@@ -261,7 +271,7 @@ def layout(schema: Any) -> Any:
     return layout(kind)
 
 
-def _reading_batch(cols: Columns, buffer: columns.Bytes, bad: columns.Bools, names: Names) -> tuple[ReadingBatch, list[int]]:
+def _reading_batch(cols: Columns, buffer: columns.Bytes, bad: columns.Bools, names: Names) -> tuple[ReadingBatch, Int64s]:
     """Columns to a batch; the positions of readings that break a rule of the event (then the batch means nothing)."""
     n = len(bad)
     bad = bad.copy()
@@ -317,7 +327,7 @@ def _reading_batch(cols: Columns, buffer: columns.Bytes, bad: columns.Bools, nam
         pf_at=flat(lambda c: c.starts["pf_pct"]),
         voltage_at=flat(lambda c: c.starts["voltage_mv"]),
     )
-    return batch, np.flatnonzero(bad).tolist()
+    return batch, np.flatnonzero(bad)
 
 
 def _check_reading(record: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ def make_app(settings: Settings, group: str = GROUP) -> RunApp:
         group,
         broker=";".join(f"kafka://{address.strip()}" for address in settings.kafka.split(",")),
         broker_client_id=group,
-        broker_max_poll_records=20_000,
+        broker_max_poll_records=20_000,  # record batches, of which a fetch holds fewer
         consumer_max_fetch_size=4 << 20,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,

@@ -1,16 +1,17 @@
 """What could not be used goes to `dead.letters`, with its bytes, its place and the reason."""
 
-from aiokafka.structs import ConsumerRecord
+from faust.types import TP
 
 from schemas import topics, wire
+from schemas.run import Run
 
 
-def letter(schema_id: int, record: ConsumerRecord, reason: str, stage: str) -> tuple[bytes, bytes]:
+def letter(schema_id: int, tp: TP, run: Run, at: int, reason: str, stage: str) -> tuple[bytes, bytes]:
     """One dead letter as (key, value) for the topic.
 
     Args:
         schema_id: of DeadLetter.
-        record: the message as it came.
+        tp, run, at: the message as it came: its partition, run and position in the run.
         reason: what came, what was expected.
         stage: who gave up on it.
     """
@@ -18,14 +19,14 @@ def letter(schema_id: int, record: ConsumerRecord, reason: str, stage: str) -> t
         topics.DEAD_LETTERS,
         schema_id,
         {
-            "source_topic": record.topic,
-            "source_partition": record.partition,
-            "source_offset": record.offset,
-            "message_key": record.key,
-            "message_value": record.value,
+            "source_topic": tp.topic,
+            "source_partition": tp.partition,
+            "source_offset": int(run.offset[at]),
+            "message_key": run.key(at),
+            "message_value": run.value(at),
             "reason": reason,
-            "at_ms": record.timestamp,
+            "at_ms": int(run.appended_ms[at]),
             "stage": stage,
         },
     )
-    return record.topic.encode(), value
+    return tp.topic.encode(), value

@@ -12,11 +12,12 @@ from infra.publish import Publisher
 from schemas import topics, wire
 from schemas.late_minute import encode_late
 from schemas.power_minute import encode_minutes
+from schemas.run import Run
 from streams import metrics
 from streams.core.window import Checkpoint, Partition, Position
 from streams.deadletter import letter
 from streams.fatal import fatal
-from streams.transport import Commit, Run, RunApp
+from streams.transport import Commit, RunApp
 
 SLICE = 5_000
 """Readings folded at a time: their columns stay in the processor's cache, and the event loop gets its turn."""
@@ -72,14 +73,13 @@ class Minutes:
         """Fold one run of one partition."""
         self.busy_since = time.monotonic()
         if tp not in self.owned:
-            self.owned[tp] = await self._restore(tp, run[0].offset)
+            self.owned[tp] = await self._restore(tp, int(run.offset[0]))
         for start in range(0, len(run), SLICE):
-            part = run[start : start + SLICE]
-            await self._fold(tp, self.owned[tp], part)
+            await self._fold(tp, self.owned[tp], run.part(start, start + SLICE))
             await asyncio.sleep(0)
             if tp not in self.owned:  # revoked meanwhile: the next owner reads it again
                 break
-        metrics.behind(tp, run[-1].offset + 1, self.app.consumer.highwater(tp))
+        metrics.behind(tp, int(run.offset[-1]) + 1, self.app.consumer.highwater(tp))
         self.busy_since, self.done_at = None, time.monotonic()
 
     def forget(self, partitions: set[TP]) -> None:
@@ -104,23 +104,21 @@ class Minutes:
         metrics.OPEN.set(sum(len(one.fold.open) for one in self.owned.values()))
 
     async def _fold(self, tp: TP, one: Owned, run: Run) -> None:
-        values = [record.value for record in run]
-        offsets = [record.offset for record in run]
-        appended_ms = [record.timestamp for record in run]
         while True:
             try:
-                batch, rejected = self.decoder.decode(values, offsets, appended_ms)
+                batch, rejected = self.decoder.decode(run)
                 break
             except RegistryUnavailable as error:
                 log.warning("waiting for the schema registry", detail=str(error))
                 await asyncio.sleep(1)
         for at, reason in rejected:
-            if run[at].offset >= max(one.fold.redo_below, one.fold.next_offset):
-                one.letters.append(letter(self.outputs.dead_id, run[at], reason, "worker"))
+            offset = int(run.offset[at])
+            if offset >= max(one.fold.redo_below, one.fold.next_offset):
+                one.letters.append(letter(self.outputs.dead_id, tp, run, at, reason, "worker"))
                 metrics.DEAD.inc()
-                log.warning("dead letter", partition=tp.partition, offset=run[at].offset, reason=reason)
+                log.warning("dead letter", partition=tp.partition, offset=offset, reason=reason)
         one.fold.fold(batch)
-        one.fold.passed(run[-1].offset + 1)
+        one.fold.passed(int(run.offset[-1]) + 1)
         metrics.READINGS.inc(len(batch))
 
     async def _publish(self, tp: TP, checkpoint: Checkpoint, letters: list[tuple[bytes, bytes]]) -> None:

@@ -1,15 +1,19 @@
 """The private names of Faust and aiokafka that streams/transport.py leans on: an upgrade that moves one is seen here."""
 
 import inspect
+import re
 
 import aiokafka
 import faust
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import ConsumerMessage
 
 from streams.transport import RunApp, RunConsumer, RunTransport
+
+_ORIGINAL = fetcher.PartitionRecords  # before any application replaces it
 
 
 def test_the_fetcher_still_goes_through_getmany() -> None:
@@ -37,6 +41,20 @@ def test_what_getmany_uses_is_there() -> None:
         "serialized_value_size",
         "tp",
     )
+
+
+def test_the_fetcher_still_makes_its_records_by_the_names_that_are_replaced() -> None:
+    source = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "MemoryRecords(part_data[-1])" in source
+    assert "PartitionRecords(" in source
+    assert list(inspect.signature(_ORIGINAL.__init__).parameters)[1:5] == [
+        "tp",
+        "records",
+        "aborted_transactions",
+        "fetch_offset",
+    ]
+    used = inspect.getsource(fetcher.FetchResult)
+    assert set(re.findall(r"_partition_records\.(\w+)", used)) == {"next_fetch_offset"}
 
 
 def test_what_commits_use_is_there() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas import topics, wire
 from schemas.power_minute import MinuteRows, encode_minutes
+from schemas.run import Run
 from schemas.sensor_reading import SensorReading
 from schemas.units import UNITS
 from streams.core.window import Checkpoint, Partition
@@ -25,7 +26,7 @@ Rows = dict[tuple[str, int, int], Row]
 def batch_of(decoder: wire.ReadingDecoder, log: Log, start: int, stop: int):
     part = log[start:stop]
     values = [wire.encode_sensor_reading(ID, one) for _, one in part]
-    batch, rejected = decoder.decode(values, range(start, stop), [at for at, _ in part])
+    batch, rejected = decoder.decode(Run.of(values, range(start, stop), [at for at, _ in part]))
     assert rejected == []
     return batch
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import columns, topics, wire
+from schemas.run import Run
 from schemas.sensor_reading import ProbeSecond, SensorReading, summarise
 from schemas.units import UNITS
 from tests.builders import probe, reading
@@ -22,7 +23,7 @@ def schema_of(schema_id: int) -> wire.Schema | None:
 
 def decode(values: list[bytes | None]) -> tuple[object, list[tuple[int, str]]]:
     decoder = wire.ReadingDecoder(schema_of)
-    return decoder.decode(values, range(len(values)), [1_900_000_000_000] * len(values))
+    return decoder.decode(Run.of(values, range(len(values)), [1_900_000_000_000] * len(values)))
 
 
 samples = st.integers(18, 22).flatmap(
@@ -153,7 +154,7 @@ def test_a_value_of_another_writer_is_read_through_its_own_schema() -> None:
     out.seek(5)
     fastavro.schemaless_writer(out, fastavro.parse_schema(other), record)
     decoder = wire.ReadingDecoder({ID: wire.raw_schema(topics.READINGS), 8: other}.get)
-    batch, rejected = decoder.decode([GOOD, out.getvalue(), GOOD], [4, 5, 6], [1_900_000_000_000] * 3)
+    batch, rejected = decoder.decode(Run.of([GOOD, out.getvalue(), GOOD], [4, 5, 6], [1_900_000_000_000] * 3))
     assert rejected == []
     assert batch.offset.tolist() == [4, 5, 6]
     assert len(set(summarise(batch).energy_units.tolist())) == 1
@@ -174,6 +175,6 @@ def test_ids_that_share_nothing_but_length_get_codes_of_their_own() -> None:
     decoder = wire.ReadingDecoder(schema_of)
     ids = [f"{'abcdefgh'[i % 8] * (1 + i % 20)}{i:06d}" for i in range(500)]
     values = [wire.encode_sensor_reading(ID, reading(sensor_id=s, timestamp_s=1_700_000_000)) for s in [*ids, *reversed(ids)]]
-    batch, _ = decoder.decode(values, range(len(values)), [1_900_000_000_000] * len(values))
+    batch, _ = decoder.decode(Run.of(values, range(len(values)), [1_900_000_000_000] * len(values)))
     assert [batch.names[c] for c in batch.sensor] == [*ids, *reversed(ids)]
     assert len(decoder.names) == 500
