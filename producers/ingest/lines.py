@@ -64,12 +64,21 @@ def read_line(number: int, text: bytes, *, needs_token: bool) -> Line | Refused:
         members = _members(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return _not_members(number, text, error)
-    if b"\\" in text or any(text.count(b'"' + name.encode() + b'"') != 1 for name in members):
-        # Perhaps a repeated member, of which a dictionary would keep only one.
+    if _odd(text, members):
         fault = fault_of(text)
         if fault is not None:
             return Refused(number, *fault)
     return _line(number, members, needs_token)
+
+
+def _odd(text: bytes, members: dict[str, msgspec.Raw]) -> bool:
+    """Whether a text may hold what the quick look above does not see: other letters, depth, a repeated member."""
+    return (
+        not text.isascii()
+        or text.count(b"[") + text.count(b"{") > DEPTH_MAX
+        or b"\\" in text
+        or any(text.count(b'"' + name.encode() + b'"') != 1 for name in members)
+    )
 
 
 def _line(number: int, members: dict[str, msgspec.Raw], needs_token: bool) -> Line | Refused:

@@ -60,7 +60,7 @@ class Answer:
     status: int
     code: str = ""
     retry_after_s: float | None = None
-    refused: Sequence[tuple[int, str]] = ()
+    refused: tuple[tuple[int, str], ...] = ()
     refresh_token: bool = False
 
 

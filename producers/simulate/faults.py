@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from producers.simulate.noise import hashed, uniform
+from producers.simulate.noise import chance
 
 OUTAGE_BLOCK_S = 600
 OUTAGE_CHANCE = 0.3
@@ -37,7 +37,7 @@ GOOD = Fault()
 def outage(seed: int, index: int, at_s: int) -> bool:
     """Whether a sensor's link is down in this second."""
     block, into = divmod(at_s, OUTAGE_BLOCK_S)
-    happens, begin, length = (float(uniform(hashed(seed, 80 + k, index, block))[0]) for k in range(3))
+    happens, begin, length = (chance(seed, 80 + k, index, block) for k in range(3))
     length_s = OUTAGE_LEAST_S + length * (OUTAGE_MOST_S - OUTAGE_LEAST_S)
     begin_s = begin * (OUTAGE_BLOCK_S - length_s)
     return happens < OUTAGE_CHANCE and begin_s <= into < begin_s + length_s
@@ -47,7 +47,7 @@ def fault(seed: int, index: int, at_s: int, attempt: int) -> Fault:
     """What happens to a sensor's post number `attempt`, sent at simulated second at_s."""
     if outage(seed, index, at_s):
         return Fault(down=True)
-    kind, size = (float(uniform(hashed(seed, 90 + k, index, at_s, attempt))[0]) for k in range(2))
+    kind, size = (chance(seed, 90 + k, index, at_s, attempt) for k in range(2))
     for share, met in (
         (LOST_REPLY, Fault(lost_reply=True)),
         (LOST_POST, Fault(down=True)),

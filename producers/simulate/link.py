@@ -23,8 +23,8 @@ _SECONDS = re.compile(r"\d{1,6}(\.\d+)?")
 
 
 class _Refused(msgspec.Struct):
-    timestamp: int
     code: str
+    timestamp: int | None = None
 
 
 class _Reply(msgspec.Struct):
@@ -117,7 +117,7 @@ def answer_of(status: int, text: bytes, retry_after: str | None) -> Answer:
         reply = _decode(text)
     except (msgspec.MsgspecError, ValueError):
         reply = _Reply()
-    refused = [(r.timestamp, r.code) for r in reply.rejected]
+    refused = tuple((r.timestamp, r.code) for r in reply.rejected if r.timestamp is not None)
     return Answer(status, reply.code, wait_s, refused, reply.refresh_token)
 
 

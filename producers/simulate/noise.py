@@ -41,6 +41,17 @@ def uniform(state: Hashes) -> Floats:
     return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def chance(seed: int, *parts: int) -> float:
+    """The same number as `uniform(hashed(seed, *parts))`, for one place: much faster than an array of one."""
+    state = seed % 2**64
+    for part in parts:
+        state = (state + (part + 1) * int(_GOLDEN)) % 2**64
+        state = (state ^ (state >> 30)) * int(_FIRST) % 2**64
+        state = (state ^ (state >> 27)) * int(_SECOND) % 2**64
+        state ^= state >> 31
+    return (state >> 11) * 2.0**-53
+
+
 def between(state: Hashes, low: float, high: float) -> Floats:
     """Numbers in [low, high) out of hashes."""
     return low + (high - low) * uniform(state)
