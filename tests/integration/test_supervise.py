@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,25 +17,7 @@ from infra.embedded import Program
 from infra.errors import ConfigurationError, PartUnavailable
 from infra.running import Stopped
 from infra.supervise import Supervisor
-
-DEADLINE_S = 30.0
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition of another process."""
-    deadline = time.monotonic() + DEADLINE_S
-    waiter = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
-        waiter.wait(0.05)
-
-
-def exists(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+from tests.waiting import exists, until
 
 
 def program(name: str, code: str, folder: Path, *, ready: Callable[[], str | None] | None = None) -> Program:
