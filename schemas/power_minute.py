@@ -117,8 +117,8 @@ class MinuteDecoder:
                 except wire.WireError as error:
                     rejected[at] = str(error)
                     del bodies[at]
-            buffer, starts, ends = columns.join(cast(list[bytes], list(bodies.values())), wire.HEADER)
-            cols, bad = columns.decode(self._ours, buffer, starts, ends)
+            buffer, starts, ends = columns.join(cast(list[bytes], list(bodies.values())))
+            cols, bad = columns.decode(self._ours, buffer, starts + wire.HEADER, ends)
             wrong = bad | _broken(cols)
             if not wrong.any():
                 rows = _rows(cols, buffer, self.names)

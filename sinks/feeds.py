@@ -1,15 +1,16 @@
 """Which topic goes into which table, and how its messages become rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from confluent_kafka import Message
 
-from schemas import topics, wire
+from schemas import columns, topics, wire
 from schemas.columns import Int64s
 from schemas.power_minute import MinuteDecoder
+from schemas.run import Run
 from schemas.topics import Topic
 from sinks import rows, tables
 from sinks.tables import Table
@@ -19,16 +20,16 @@ Rejected = list[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Taken:
     """n messages of one topic, of any partitions: values as they came, shape (n,) places and append times."""
 
-    values: Sequence[bytes | None]
+    values: list[bytes | None]
     partition: Int64s
     offset: Int64s
     appended_ms: Int64s
 
     @classmethod
-    def of(cls, messages: list[Message]) -> "Run":
+    def of(cls, messages: list[Message]) -> "Taken":
         """Take the columns out of consumed messages."""
         n = len(messages)
         return cls(
@@ -37,6 +38,15 @@ class Run:
             np.fromiter([m.offset() for m in messages], np.int64, n),
             np.fromiter([m.timestamp()[1] for m in messages], np.int64, n),
         )
+
+    def run(self) -> Run:
+        """The values as a run whose offsets are their positions here: what a decoder keeps can be told by them."""
+        n = len(self.values)
+        buffer, starts, ends = columns.join([value or b"" for value in self.values])
+        lengths = ends - starts
+        if None in self.values:
+            lengths = np.where([value is None for value in self.values], -1, lengths)
+        return Run(buffer, np.zeros(n, np.int64), np.full(n, -1), starts, lengths, np.arange(n), self.appended_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,7 @@ class Feed:
 
     topic: Topic
     table: Table
-    rows: Callable[[Run], tuple[pa.RecordBatch, Rejected]]
+    rows: Callable[[Taken], tuple[pa.RecordBatch, Rejected]]
     reports: bool
 
 
@@ -59,15 +69,14 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
     """Every feed, by the name of its topic."""
     readings, minutes = wire.ReadingDecoder(schema_of), MinuteDecoder(schema_of)
 
-    def reading_rows(run: Run) -> tuple[pa.RecordBatch, Rejected]:
-        # The decoder is given places in the run for offsets, so that what it keeps can be told by both.
-        batch, rejected = readings.decode(run.values, range(len(run.values)), run.appended_ms)  # type: ignore[arg-type]
+    def reading_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        batch, rejected = readings.decode(taken.run())
         kept = batch.offset
-        batch.offset = run.offset[kept]
-        return rows.readings(batch, run.partition[kept]), rejected
+        batch.offset = taken.offset[kept]
+        return rows.readings(batch, taken.partition[kept]), rejected
 
-    def minute_rows(run: Run) -> tuple[pa.RecordBatch, Rejected]:
-        batch, rejected = minutes.decode(run.values)
+    def minute_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        batch, rejected = minutes.decode(taken.values)
         return rows.minutes(batch), rejected
 
     every = (

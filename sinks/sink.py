@@ -14,7 +14,7 @@ from schemas.registry import Registry
 from sinks import broker, metrics
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
-from sinks.feeds import Feed, Rejected, Run, feeds
+from sinks.feeds import Feed, Rejected, Taken, feeds
 
 BATCH = 40_000
 """Messages of one insert at most: some 40 MB of log, 120,000 rows."""
@@ -118,8 +118,8 @@ class Sink:
 
     def _store_run(self, feed: Feed, messages: list[Message]) -> None:
         name = feed.topic.name
-        run = Run.of(messages)
-        batch, rejected = feed.rows(run)
+        taken = Taken.of(messages)
+        batch, rejected = feed.rows(taken)
         if batch.num_rows:
             with metrics.INSERT.labels(feed.table.name).time():
                 self._store.insert(feed.table.name, batch)
@@ -129,7 +129,7 @@ class Sink:
                 self._report(messages, rejected)
         metrics.ROWS.labels(feed.table.name).inc(batch.num_rows)
         metrics.MESSAGES.labels(name).inc(len(messages))
-        metrics.DELAY.labels(name).observe(max(0.0, time.time() - float(run.appended_ms.min()) / 1000))
+        metrics.DELAY.labels(name).observe(max(0.0, time.time() - float(taken.appended_ms.min()) / 1000))
 
     def _report(self, messages: list[Message], rejected: Rejected) -> None:
         """Send what could not be used to dead.letters; returns when it is safe there."""

@@ -5,11 +5,13 @@ import pytest
 
 from schemas import topics, wire
 from schemas.power_minute import PROBE_FIELDS, MinuteDecoder, MinuteRows, encode_minutes
+from schemas.run import Run
 from schemas.sensor_reading import SensorReading
 from sinks import rows, tables
 from tests.builders import probe, reading
 
 APPENDED_MS = 1_900_000_000_000
+RANK_0 = 2**64 - 1 - 70
 
 
 def schema_of_readings(_: int) -> wire.Schema:
@@ -28,7 +30,7 @@ def as_rows(log: list[SensorReading], partition: int = 2) -> list[dict[str, obje
 
 def expected(log: list[SensorReading], partition: int = 2) -> list[tuple[object, ...]]:
     flat = [
-        (r.sensor_id, r.timestamp_s, p.probe_id, p.probe_type, p.power_mw, p.pf_pct, p.voltage_mv, 2**64 - 1 - (70 + at), partition)
+        (r.sensor_id, r.timestamp_s, p.probe_id, p.probe_type, p.power_mw, p.pf_pct, p.voltage_mv, RANK_0 - at, partition)
         for at, r in enumerate(log)
         for p in r.probes
     ]
@@ -47,10 +49,8 @@ def expected(log: list[SensorReading], partition: int = 2) -> list[tuple[object,
     ],
 )
 def test_every_sample_reaches_its_row(log: list[SensorReading]) -> None:
-    found = [
-        (r["sensor_id"], r["second"], r["probe"], r["probe_type"], r["power"], r["pf"], r["voltage"], r["rank"], r["log_partition"])
-        for r in as_rows(log)
-    ]
+    names = ("sensor_id", "second", "probe", "probe_type", "power", "pf", "voltage", "rank", "log_partition")
+    found = [tuple(r[name] for name in names) for r in as_rows(log)]
     assert sorted(found, key=repr) == expected(log)
 
 
