@@ -93,13 +93,14 @@ class Simulation:
         self._attempts = 0
         self._random = random.Random(plan.fleet.seed)  # noqa: S311 (spreads retries)
         self._link: Link
+        self._stop: asyncio.Event
         self._truth: IO[bytes] | None = None
         self._begin_s = 0.0
         self._crash: BaseException | None = None
 
     async def run(self, stop: asyncio.Event) -> Totals:
         """Simulate until the plan's end, or until `stop` is set."""
-        plan = self.plan
+        plan, self._stop = self.plan, stop
         with contextlib.ExitStack() as files:
             if plan.truth is not None:
                 self._truth = files.enter_context(plan.truth.open("wb"))
@@ -249,7 +250,7 @@ class Simulation:
             for second in post.seconds:
                 if second not in refused:
                     self._write_truth({"sensor_id": self.plan.fleet.sensor_ids[index], "timestamp": second})
-        for action in device.due(now_s):
+        for action in () if self._stop.is_set() else device.due(now_s):
             self._do(index, action)
 
     async def _get_token(self, index: int) -> None:
