@@ -8,7 +8,7 @@ import json
 import struct
 from array import array
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import fastavro
@@ -23,6 +23,7 @@ from schemas.units import PROBES, SAMPLES_MAX, SAMPLES_MIN
 
 HEADER = 5
 _HEADER = struct.Struct(">bI")
+_Pack = Callable[..., bytes]
 
 TIMESTAMP_END_S = 1 << 37
 """Later than this (the year 6325) is no time: minute numbers stay within 32 bits."""
@@ -118,20 +119,32 @@ def encode_reading(
         head: `reading_head` of the sensor.
         probes: (probe_id, probe_type, power_mw, pf_pct, voltage_mv) each; the last with n samples or one.
     """
-    out = [head, columns.varint(timestamp_s), columns.varint(received_at_ms), _text(format_version), _SMALL[len(probes)]]
+    out = [
+        head,
+        columns.varint(timestamp_s),
+        columns.varint(received_at_ms),
+        _version(format_version),
+        _SMALL[len(probes)],
+    ]
     for probe_id, probe_type, power, pf, voltage in probes:
-        out += (
-            _SMALL[probe_id],
-            _KINDS[probe_type],
-            _SMALL[4 * len(power)],
-            array("i", power).tobytes(),
-            _SMALL[len(pf)],
-            array("b", pf).tobytes(),
-            _SMALL[4 * len(voltage)],
-            array("i", voltage).tobytes(),
-        )
+        pack, before, between, behind = _probe_layout(probe_id, probe_type, len(power), len(pf), len(voltage))
+        out.append(pack(before, *power, between, *pf, behind, *voltage))
     out.append(b"\0")
     return b"".join(out)
+
+
+@lru_cache(maxsize=4096)
+def _probe_layout(probe_id: int, probe_type: str, power: int, pf: int, voltage: int) -> tuple[_Pack, bytes, bytes, bytes]:
+    """One probe's bytes as one C struct, and the lengths and tags that stand between the samples."""
+    before = _SMALL[probe_id] + _KINDS[probe_type] + _SMALL[4 * power]
+    between, behind = _SMALL[pf], _SMALL[4 * voltage]
+    layout = f"<{len(before)}s{power}i{len(between)}s{pf}b{len(behind)}s{voltage}i"
+    return struct.Struct(layout).pack, before, between, behind
+
+
+@lru_cache(maxsize=4096)
+def _version(text: str) -> bytes:
+    return _text(text)
 
 
 def reading_head(schema_id: int, sensor_id: str) -> bytes:
