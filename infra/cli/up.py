@@ -78,16 +78,17 @@ def _check_configured(settings: Settings) -> None:
 
 def _show(settings: Settings, hello: accounts.Welcome) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ignore")
     table.add_row("pages and REST API", f"[bold]{settings.web}[/]")
     table.add_row("gateway", f"{settings.gateway}/powermon/data")
     table.add_row("log (Kafka)", settings.kafka)
     table.add_row("schema registry", settings.registry)
-    table.add_row(
-        "health and metrics", f"/readyz and /metrics there, and of the worker at http://127.0.0.1:{settings.worker_port}"
-    )
-    table.add_row("data and logs", f"{settings.data} and {settings.data / 'logs'}")
+    table.add_row("worker", f"http://127.0.0.1:{settings.worker_port}/metrics")
+    table.add_row("data", str(settings.data))
+    table.add_row("logs", str(settings.data / "logs"))
     _screen.print()
-    _screen.print(table)
+    _screen.print(table, crop=False)
     _screen.print()
     if hello.admin_password is not None:
         _screen.print(

@@ -1,0 +1,26 @@
+"""The role `store`: sink, rebuilder and web server in one process, because one process owns the embedded engine's folder."""
+
+from infra.settings import Settings
+from schemas.registry import Registry
+from sinks.service import make, opened, run_members
+from streams.catalog.view import CatalogView
+from web.server import create_app, serve
+
+
+async def run(settings: Settings) -> None:
+    """Run all three until cancelled.
+
+    Raises:
+        ConfigurationError: the tables do not fit this build, the folder is in use, or the port is taken.
+    """
+    store = await opened(settings)
+    view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
+    try:
+        runner = await serve(create_app(settings, store, view), settings)
+        try:
+            await run_members(make(settings, store))
+        finally:
+            await runner.cleanup()
+    finally:
+        await view.close()
+        store.close()
