@@ -1,20 +1,19 @@
-"""One idempotent producer, whose acknowledgements are awaited in batches.
+"""One idempotent producer, whose acknowledgements are awaited on the event loop.
 
-librdkafka calls back once per message from its poll; here a thread polls, gathers what was
-acknowledged, and wakes the event loop once per gathered batch.
+librdkafka calls back once per message from its poll. The loop itself polls, every millisecond or two
+while something is in flight: a thread of its own would fight the loop for the interpreter's lock, which
+costs more than all else here.
 """
 
 import asyncio
-import threading
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra.errors import PartUnavailable
 
-_Done = deque[tuple[asyncio.Future[None], KafkaError | None]]
+POLL_S = 0.002
 
 
 class LogUnavailable(PartUnavailable):
@@ -22,7 +21,7 @@ class LogUnavailable(PartUnavailable):
 
 
 class Publisher:
-    """Publishes values and waits until all in-sync replicas have them.
+    """Publishes values and waits until all in-sync replicas have them. For one event loop, and its thread only.
 
     Args:
         bootstrap: host:port[,…].
@@ -48,10 +47,8 @@ class Publisher:
             }
         )
         self._loop = asyncio.get_running_loop()
-        self._done: _Done = deque()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="publisher", daemon=True)
-        self._thread.start()
+        self._in_flight = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def send(self, topic: str, key: bytes, value: bytes) -> asyncio.Future[None]:
         """Hand over one message.
@@ -63,15 +60,16 @@ class Publisher:
             LogUnavailable: the local queue is full.
         """
         future = self._loop.create_future()
-        done = self._done
 
         def acknowledged(error: KafkaError | None, _: Message) -> None:
-            done.append((future, error))
+            self._in_flight -= 1
+            if not future.done():
+                if error is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(_unacknowledged(error))
 
-        try:
-            self._producer.produce(topic, value, key, on_delivery=acknowledged)
-        except BufferError as error:
-            raise LogUnavailable("the log takes no more messages now; the broker is down or slow; try again") from error
+        self._produce(topic, key, value, acknowledged)
         return future
 
     async def send_all(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
@@ -81,72 +79,62 @@ class Publisher:
             LogUnavailable: at least one was not acknowledged.
         """
         pending = self._loop.create_future()
-        counter = _Countdown(pending, self._done)
+        left = 1  # for the call itself, until it has handed over everything
+        failed: KafkaError | None = None
+
+        def acknowledged(error: KafkaError | None, _: Message | None) -> None:
+            nonlocal left, failed
+            self._in_flight -= 1
+            left -= 1
+            failed = failed or error
+            if left == 0 and not pending.done():
+                if failed is None:
+                    pending.set_result(None)
+                else:
+                    pending.set_exception(_unacknowledged(failed))
+
         for key, value in messages:
+            left += 1
             while True:
                 try:
-                    self._producer.produce(topic, value, key, on_delivery=counter.acknowledged)
+                    self._produce(topic, key, value, acknowledged)
                     break
-                except BufferError:
+                except LogUnavailable:
                     await asyncio.sleep(0.01)
-            counter.sent += 1
-        counter.close()
+        self._in_flight += 1
+        acknowledged(None, None)
         await pending
 
+    def _produce(self, topic: str, key: bytes, value: bytes, acknowledged: Callable[[KafkaError | None, Message], None]) -> None:
+        try:
+            self._producer.produce(topic, value, key, on_delivery=acknowledged)
+        except BufferError as error:
+            raise LogUnavailable("the log takes no more messages now; the broker is down or slow; try again") from error
+        self._in_flight += 1
+        if self._timer is None:
+            self._timer = self._loop.call_later(POLL_S, self._poll)
+
     def _poll(self) -> None:
-        while not self._closing.is_set():
-            self._producer.poll(0.05)
-            if self._done:
-                done = [self._done.popleft() for _ in range(len(self._done))]
-                try:
-                    self._loop.call_soon_threadsafe(_resolve, done)
-                except RuntimeError:  # the loop is gone: nobody waits any more
-                    return
+        self._producer.poll(0)
+        self._timer = self._loop.call_later(POLL_S, self._poll) if self._in_flight else None
 
     async def close(self, timeout_s: float = 10) -> int:
         """Flush and stop. Returns how many messages were not acknowledged."""
-        left = int(await asyncio.to_thread(self._producer.flush, timeout_s))
-        self._closing.set()
-        await asyncio.to_thread(self._thread.join, 2)
-        _resolve(self._done)
+        deadline_s = self._loop.time() + timeout_s
+        while self._in_flight and self._loop.time() < deadline_s:
+            self._producer.poll(0)
+            await asyncio.sleep(POLL_S)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        left = self._in_flight
+        self._producer.purge()
+        self._producer.poll(0)
         return left
 
 
-class _Countdown:
-    """Counts acknowledgements of one call of `send_all`."""
-
-    def __init__(self, pending: asyncio.Future[None], done: _Done) -> None:
-        self.sent = 0
-        self._acknowledged = 0
-        self._total: int | None = None
-        self._error: KafkaError | None = None
-        self._pending, self._done = pending, done
-        self._lock = threading.Lock()
-
-    def acknowledged(self, error: KafkaError | None, _: Message) -> None:
-        with self._lock:
-            self._acknowledged += 1
-            self._error = self._error or error
-            finished = self._acknowledged == self._total
-        if finished:
-            self._done.append((self._pending, self._error))
-
-    def close(self) -> None:
-        with self._lock:
-            self._total = self.sent
-            finished = self._acknowledged == self._total
-        if finished:
-            _resolve([(self._pending, self._error)])
-
-
-def _resolve(done: Iterable[tuple[asyncio.Future[None], KafkaError | None]]) -> None:
-    for future, error in done:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(LogUnavailable(f"the log did not acknowledge a message: {error.str()}; try again"))
+def _unacknowledged(error: KafkaError) -> LogUnavailable:
+    return LogUnavailable(f"the log did not acknowledge a message: {error.str()}; try again")
 
 
 def transient(error: KafkaException) -> bool:
