@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -13,6 +14,7 @@ from infra import health
 from infra.publish import Publisher
 from infra.settings import Settings
 from producers.gateway import replies
+from producers.gateway.connection import Server
 from producers.gateway.handlers import Handlers
 from producers.gateway.limits import RateLimit
 from producers.gateway.meters import Meters
@@ -23,6 +25,7 @@ from streams.catalog.view import CatalogView, Schemas
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
+_HOT_PATH = "/powermon/data"
 _SHUTDOWN_S = 15.0
 
 
@@ -39,14 +42,15 @@ class Gateway:
         self._meters = Meters()
         limit = RateLimit(settings.gateway_rate_per_s, settings.gateway_burst)
         handlers = Handlers(view, publisher, schema_id, limit, self._meters)
+        self._hot = handlers.post
         self._routes: dict[str, dict[str, Handler]] = {
-            "/powermon/data": {"POST": handlers.post},
+            _HOT_PATH: {"POST": handlers.post},
             "/powermon/data/batch": {"POST": handlers.batch},
         }
         for route in health.routes(self._alive, self._ready):
             self._routes[route.path] = {"GET": cast(Handler, route.handler)}
         self._runner = web.ServerRunner(
-            web.Server(self._dispatch, access_log=None, auto_decompress=False, lingering_time=2.0),
+            Server(self._dispatch),
             access_log=None,
             shutdown_timeout=_SHUTDOWN_S,
         )
@@ -69,7 +73,12 @@ class Gateway:
             REGISTRY.unregister(self._meters)
         structlog.get_logger(__name__).info("gateway stopped", unacknowledged=left)
 
-    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+    def _dispatch(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        if request.method == "POST" and request.raw_path == _HOT_PATH:
+            return self._hot(request)
+        return self._route(request)
+
+    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         methods = self._routes.get(path) or self._routes.get(path.rstrip("/"))
         if methods is None:
@@ -115,7 +124,15 @@ async def start(settings: Settings, registry: Schemas | None = None) -> Gateway:
 async def run(settings: Settings) -> None:
     """Serve until cancelled, then stop gracefully."""
     gateway = await start(settings)
+    calm_collector()
     try:
         await asyncio.Event().wait()
     finally:
         await gateway.stop()
+
+
+def calm_collector() -> None:
+    """Let the garbage collector look less often: requests leave next to no cycles, and it took a fifth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 
-import structlog
 from aiohttp import web
+from aiohttp.hdrs import AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE
 
 from infra.publish import LogUnavailable, Publisher
 from producers.gateway import body, media, replies
@@ -39,7 +40,6 @@ class Handlers:
         self._view, self._publisher, self._schema_id = view, publisher, schema_id
         self._limit, self._meters = limit, meters
         self._heads: dict[str, tuple[bytes, bytes]] = {}
-        self._log = structlog.get_logger(__name__)
 
     async def post(self, request: web.BaseRequest) -> web.StreamResponse:
         """POST /powermon/data: one second."""
@@ -47,27 +47,40 @@ class Handlers:
         if isinstance(plain, Rejection):
             return self._refuse(plain)
         now_ms = time.time_ns() // 1_000_000
-        verdict = body.judge(plain, self._admit, bearer(request.headers.get("Authorization")), now_ms)
-        waiting = self._limited(verdict.sensor_id)
-        if waiting is not None:
-            return self._refuse(waiting)
-        if isinstance(verdict, Rejection):
-            return self._refuse(verdict)
-        sensor_id, version, refresh, reading = verdict
-        key, head = self._head(sensor_id)
-        value = wire.encode_reading(head, reading.timestamp_s, now_ms, version, reading.probes)
+        taken = self._take(plain, request.headers.get(AUTHORIZATION), now_ms)
+        if isinstance(taken, Rejection):
+            return self._refuse(taken)
+        safe, answer = taken
+        # Hundreds of requests wait here at once; what each holds on to falls out of the processor's cache.
+        del plain, taken
         meters = self._meters
         meters.in_flight += 1
         started_s = time.perf_counter()
         try:
-            await self._publisher.send(_TOPIC, key, value)
+            await safe
         except LogUnavailable as error:
             return self._refuse(_unavailable(str(error)))
         finally:
             meters.in_flight -= 1
         meters.acknowledged(time.perf_counter() - started_s)
         meters.accepted += 1
-        return web.Response(text=replies.accepted(reading, refresh, now_ms // 1000), status=202, content_type="application/json")
+        return replies.safe(request, answer, now_ms // 1000)
+
+    def _take(self, plain: bytes, authorization: str | None, now_ms: int) -> tuple[Awaitable[None], str] | Rejection:
+        """Judge a body and hand its reading to the log: what to wait for, and what to answer then."""
+        verdict = body.judge(plain, self._admit, bearer(authorization), now_ms)
+        waiting = self._limited(verdict.sensor_id)
+        if waiting is not None:
+            return waiting
+        if isinstance(verdict, Rejection):
+            return verdict
+        sensor_id, version, refresh, reading = verdict
+        key, head = self._head(sensor_id)
+        value = wire.encode_reading(head, reading.timestamp_s, now_ms, version, reading.probes)
+        try:
+            return self._publisher.send(_TOPIC, key, value), replies.accepted(reading, refresh, now_ms // 1000)
+        except LogUnavailable as error:
+            return _unavailable(str(error))
 
     async def batch(self, request: web.BaseRequest) -> web.StreamResponse:
         """POST /powermon/data/batch: stored seconds."""
@@ -75,7 +88,7 @@ class Handlers:
         if isinstance(plain, Rejection):
             return self._refuse(plain)
         now_ms = time.time_ns() // 1_000_000
-        header_token = bearer(request.headers.get("Authorization"))
+        header_token = bearer(request.headers.get(AUTHORIZATION))
         verdict: Batch | Rejection
         if len(plain) < _THREAD_FROM:
             verdict = body.judge_batch(plain, self._admit, header_token, now_ms)
@@ -135,10 +148,10 @@ class Handlers:
 async def _read(request: web.BaseRequest, limit: int) -> bytes | Rejection:
     """The body, decompressed: the checks from the declared length to the size."""
     headers = request.headers
-    wrong = media.declared_length(headers.get("Content-Length"), limit) or media.media_type(headers.get("Content-Type"))
+    wrong = media.declared_length(headers.get(CONTENT_LENGTH), limit) or media.media_type(headers.get(CONTENT_TYPE))
     if wrong is not None:
         return wrong
-    gzipped = media.content_encoding(headers.get("Content-Encoding"))
+    gzipped = media.content_encoding(headers.get(CONTENT_ENCODING))
     if isinstance(gzipped, Rejection):
         return gzipped
     raw = request.content.read_nowait() if request.content.is_eof() else await _arrive(request, limit)

@@ -11,6 +11,8 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 def media_type(content_type: str | None) -> Rejection | None:
     """None when the header says JSON in UTF-8."""
+    if content_type == "application/json":
+        return None
     kind, *parameters = (content_type or "").split(";")
     if kind.strip().lower() != "application/json":
         came = f"{content_type[:60]!a} came" if content_type else "no Content-Type came"
@@ -24,7 +26,9 @@ def media_type(content_type: str | None) -> Rejection | None:
 
 def content_encoding(encoding: str | None) -> bool | Rejection:
     """Whether the body is gzip; a rejection when it is anything but gzip or plain."""
-    name = (encoding or "").strip().lower()
+    if encoding is None:
+        return False
+    name = encoding.strip().lower()
     if name == "gzip":
         return True
     if name in ("", "identity"):
