@@ -27,7 +27,7 @@ def parts(settings: Settings) -> list[Program]:
 def roles(settings: Settings) -> list[Program]:
     """Our own processes."""
     gateway = _role(settings, "gateway", f"http://127.0.0.1:{settings.gateway_port}")
-    worker = _role(settings, "worker", f"http://127.0.0.1:{settings.worker_port}")
+    worker = _role(settings, "worker", f"http://127.0.0.1:{settings.worker_port}", **_member(settings))
     if settings.clickhouse_url:
         sink = _role(settings, "sink", f"http://127.0.0.1:{settings.sink_port}")
         return [gateway, worker, sink, _role(settings, "web", settings.web)]
@@ -40,13 +40,18 @@ def simulation(settings: Settings, sensors: int) -> Program:
     return Program("simulate", "", command, lambda: None, environment(settings))
 
 
-def _role(settings: Settings, name: str, address: str) -> Program:
+def _member(settings: Settings) -> dict[str, str]:
+    """A name for the one worker of our own broker: after a crash it goes on at once, not after a session's timeout."""
+    return {} if settings.kafka_bootstrap else {"POWERMON_INSTANCE": settings.instance or "worker-1"}
+
+
+def _role(settings: Settings, name: str, address: str, **variables: str) -> Program:
     return Program(
         name,
         address,
         [sys.executable, "-m", "infra.cli", name],
         lambda: embedded.http_problem(name, f"{address}/readyz"),
-        environment(settings),
+        environment(settings) | variables,
         alive=lambda: embedded.http_problem(name, f"{address}/healthz", 10),
         grace_s=20,
     )

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     gateway_port: int = Field(8090, description="port of the gateway")
     gateway_rate_per_s: float = Field(20, ge=10, description="requests per second one sensor may make in the long run")
     gateway_burst: int = Field(1200, ge=600, description="requests one sensor may make at once")
-    gateway_ack_timeout_ms: int = Field(8000, ge=1000, le=60000, description="how long the gateway waits for the log before it answers 503")
+    gateway_ack_timeout_ms: int = Field(
+        8000, ge=1000, le=60000, description="how long the gateway waits for the log before it answers 503"
+    )
     gateway_url: str = Field("", description="where `simulate` and `ingest` post to; empty: http://127.0.0.1:gateway_port")
     web_host: str = Field("127.0.0.1", description="address the web server listens on")
     web_port: int = Field(8080, description="port of pages and REST API")
