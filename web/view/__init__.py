@@ -1,1 +1,1 @@
-"""Pure: rows from ClickHouse to columns for plots, units for people."""
+"""Pure: rows to columns for plots, canonical units to what people read. No clock, no database, no Bokeh."""

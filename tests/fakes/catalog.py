@@ -1,0 +1,28 @@
+"""A catalog in memory: the real rules, no log."""
+
+import itertools
+
+from streams.catalog.apply import Outcome, fold
+from streams.catalog.commands import Command, seal
+from streams.catalog.state import State
+
+
+class FakeCatalog:
+    """Stands for streams.catalog.view.CatalogView. Time is moved by hand."""
+
+    def __init__(self, *commands: Command, at_ms: int = 1_800_000_000_000) -> None:
+        self.state = State()
+        self.at_ms = at_ms
+        self.trouble: str | None = None
+        self._ids = itertools.count()
+        for command in commands:
+            self.add(command)
+
+    def add(self, command: Command, actor: str = "test") -> Outcome:
+        return fold(self.state, seal(command, command_id=f"c{next(self._ids)}", at_ms=self.at_ms, actor=actor))
+
+    async def submit(self, command: Command, *, actor: str = "system") -> Outcome:
+        return self.add(command, actor)
+
+    def problem(self) -> str | None:
+        return self.trouble

@@ -1,0 +1,92 @@
+"""All sensors: registered, or heard of in the log; when each was last heard, and its power now.
+
+Looked up only when a page asks, at most every REFRESH_S however many ask.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from infra.errors import PowermonError
+from sinks.clickhouse import ClickHouse
+from streams.catalog.state import State
+from web import queries
+from web.view.fleet import Entry
+
+REFRESH_S = 1.5
+DEEP_S = 30.0
+RECENT_S = 15
+"""How far back the quick look goes."""
+AHEAD_S = 330
+
+
+class Fleet:
+    """The list of sensors.
+
+    Args:
+        db: where readings and minutes are.
+        state: the catalog.
+        clock: UTC seconds.
+    """
+
+    def __init__(self, db: ClickHouse, state: Callable[[], State], clock: Callable[[], float] = time.time) -> None:
+        self._db, self._state, self._clock = db, state, clock
+        self._newest: dict[str, int] = {}
+        self._power: dict[str, float] = {}
+        self._looked_s = self._deep_s = -math.inf
+        self._lock = asyncio.Lock()
+        self.trouble: str | None = None
+        """Why the last look failed; None when it did not."""
+
+    async def entries(self) -> list[Entry]:
+        """Every sensor; what was known before when the database does not answer."""
+        async with self._lock:
+            now_s = self._clock()
+            if now_s - self._looked_s >= REFRESH_S:
+                self._looked_s = now_s
+                try:
+                    await self._look(now_s)
+                    self.trouble = None
+                except PowermonError as error:
+                    self.trouble = str(error)
+        sensors = self._state().sensors
+        return [
+            Entry(
+                sensor_id=name,
+                zone=sensors[name].zone if name in sensors else None,
+                newest_s=self._newest.get(name),
+                power_mw=self._power.get(name, math.nan),
+                revoked=name in sensors and sensors[name].revoked,
+            )
+            for name in sensors.keys() | self._newest.keys()
+        ]
+
+    async def newest(self, sensor_id: str) -> int | None:
+        """The newest second of one sensor, however old."""
+        await self.entries()
+        known = self._newest.get(sensor_id)
+        exact = await queries.newest_second(self._db, sensor_id, (known or int(self._clock())) - 3600)
+        return max((s for s in (known, exact) if s is not None), default=None)
+
+    def knows(self, sensor_id: str) -> bool:
+        """Whether the sensor is registered or was ever heard."""
+        return sensor_id in self._newest or sensor_id in self._state().sensors
+
+    def zone(self, sensor_id: str) -> str | None:
+        """Its IANA zone; None when it is not registered."""
+        sensor = self._state().sensors.get(sensor_id)
+        return None if sensor is None else sensor.zone
+
+    async def _look(self, now_s: float) -> None:
+        if now_s - self._deep_s >= DEEP_S:
+            self._merge(await queries.fleet_ever(self._db), now_s)
+            self._deep_s = now_s
+        recent = await queries.fleet_now(self._db, int(now_s) - RECENT_S)
+        self._merge({name: newest for name, (newest, _) in recent.items()}, now_s)
+        self._power = {name: power for name, (_, power) in recent.items()}
+
+    def _merge(self, newest: dict[str, int], now_s: float) -> None:
+        for name, second in newest.items():
+            if second <= now_s + AHEAD_S:
+                self._newest[name] = max(second, self._newest.get(name, second))

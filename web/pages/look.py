@@ -1,0 +1,72 @@
+"""How plots look. Colours that follow light and dark are set in the browser by static/look.js."""
+
+from typing import Any
+
+from bokeh.models import BasicTicker, ColumnDataSource, DatetimeTicker, DatetimeTickFormatter, Range1d, VStrip
+from bokeh.plotting import figure
+
+PHASE_COLOURS = {"A": "#0072B2", "B": "#D55E00", "C": "#009E73"}
+"""Okabe and Ito's: told apart by the colour-blind too."""
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+LABELS = "#5b6675"
+GRID = "#8a94a3"
+
+
+def time_plot(name: str, x: Range1d, *, height: int, axis: bool) -> Any:
+    """An empty plot over time.
+
+    Args:
+        name: of the figure and its place in the page.
+        x: shared with the plots beside it.
+        axis: whether the times stand under it; plots above others leave them out.
+    """
+    plot = figure(
+        name=name,
+        height=height,
+        sizing_mode="stretch_width",
+        x_range=x,
+        y_range=Range1d(start=0, end=1),
+        x_axis_type="datetime",
+        tools="",
+        toolbar_location=None,
+        background_fill_color=None,
+        border_fill_color=None,
+        outline_line_color=None,
+        min_border_left=46,
+        min_border_right=14,
+        min_border_top=8,
+        min_border_bottom=26 if axis else 8,
+        output_backend="canvas",
+    )
+    plot.toolbar.logo = None
+    plot.xaxis.formatter = DatetimeTickFormatter(
+        milliseconds="%H:%M:%S",
+        seconds="%H:%M:%S",
+        minsec="%H:%M:%S",
+        minutes="%H:%M",
+        hourmin="%H:%M",
+        hours="%H:%M",
+        days="%d %b",
+    )
+    plot.xaxis.ticker = DatetimeTicker(desired_num_ticks=6, num_minor_ticks=0)
+    plot.yaxis.ticker = BasicTicker(desired_num_ticks=5, num_minor_ticks=0)
+    for one in (*plot.xaxis, *plot.yaxis):
+        one.axis_line_color = None
+        one.major_tick_line_color = None
+        one.minor_tick_line_color = None
+        one.major_label_text_font = FONT
+        one.major_label_text_font_size = "12px"
+        one.major_label_text_color = LABELS
+        one.major_label_standoff = 6
+    plot.xaxis.major_label_text_font_size = "12px" if axis else "0px"
+    plot.xaxis.visible = axis
+    plot.xgrid.grid_line_color = None
+    plot.ygrid.grid_line_color = GRID
+    plot.ygrid.grid_line_alpha = 0.22
+    return plot
+
+
+def missing_spans(plot: Any, gaps: ColumnDataSource) -> None:
+    """Shade the times in which nothing was measured."""
+    shade = VStrip(x0="x0", x1="x1", fill_color=GRID, fill_alpha=0.16, line_color=None)
+    plot.add_glyph(gaps, shade, name="gaps", level="underlay")

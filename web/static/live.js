@@ -1,0 +1,147 @@
+// Puts what the plots' document says into the page: numbers, state, windows, gaps, colours. It decides nothing.
+(() => {
+  const powermon = window.powermon
+  const $ = (id) => document.getElementById(id)
+  const QUANTITIES = ["power", "voltage", "pf"]
+  const hidden = new Set()
+  let model
+
+  const put = (element, text) => { if (element.textContent !== text) element.textContent = text }
+
+  function ranges(plot, window, axis) {
+    plot.x_range.setv({ start: window[0], end: window[1] })
+    if (axis) plot.y_range.setv({ start: axis[0], end: axis[1] })
+  }
+
+  function spans(source, gaps) {
+    const data = { x0: gaps.map((gap) => gap[0]), x1: gaps.map((gap) => gap[1]) }
+    if (JSON.stringify(data) !== JSON.stringify(source.data)) source.data = data
+  }
+
+  function showNow() {
+    const text = model.now.data.json[0]
+    if (!text) return
+    const now = JSON.parse(text)
+    if (now.sensor !== powermon.sensor) return
+    for (const quantity of QUANTITIES) ranges(model[quantity], now.window, now.axes[quantity])
+    spans(model.now_gaps, now.gaps)
+    for (const [key, [number, unit]] of Object.entries(now.numbers)) {
+      put(document.querySelector(`[data-number="${key}"]`), number)
+      put(document.querySelector(`[data-unit="${key}"]`), unit)
+    }
+    put($("state"), now.sentence)
+    $("state").dataset.state = now.state
+    put($("moment"), now.state === "never" ? now.zone : `${now.clock} · ${now.zone}`)
+    put($("minute-span"), now.missing_s && now.missing_s < 60 ? `${now.span}, ${now.missing_s} s missing` : now.span)
+    const note = now.state === "never" ? "Nothing received from this sensor yet. It appears here within two seconds of its first post." : ""
+    put($("minute-note"), note)
+    $("minute-note").hidden = !note
+    document.body.dataset.live = now.state
+  }
+
+  function showPast() {
+    const text = model.past.data.json[0]
+    if (!text) return
+    const past = JSON.parse(text)
+    ranges(model.hours, past.window, past.axis)
+    spans(model.past_gaps, past.gaps)
+    put($("past-span"), past.span)
+    put($("measured"), past.measured)
+  }
+
+  function colours() {
+    const style = getComputedStyle(document.documentElement)
+    const of = (name) => style.getPropertyValue(name).trim()
+    for (const name of [...QUANTITIES, "hours"]) {
+      const plot = model[name]
+      for (const axis of [...plot.below, ...plot.left]) axis.setv({ major_label_text_color: of("--muted") })
+      for (const renderer of plot.renderers) {
+        const colour = of(renderer.name === "gaps" ? "--gap" : `--phase-${renderer.name}`)
+        const kind = renderer.glyph.type
+        if (kind === "Line") renderer.glyph.setv({ line_color: colour })
+        else renderer.glyph.setv({ fill_color: colour })
+      }
+    }
+  }
+
+  function ticks() {
+    const width = document.querySelector("main").clientWidth
+    for (const name of [...QUANTITIES, "hours"]) {
+      const most = Math.floor(width / (name === "hours" ? 90 : 110))
+      model[name].below[0].ticker.setv({ desired_num_ticks: Math.max(3, Math.min(8, most)) })
+    }
+  }
+
+  function phases() {
+    for (const name of [...QUANTITIES, "hours"]) {
+      for (const renderer of model[name].renderers) {
+        if (renderer.name !== "gaps") renderer.visible = !hidden.has(renderer.name)
+      }
+    }
+    for (const chip of document.querySelectorAll("[data-phase]")) chip.setAttribute("aria-pressed", String(!hidden.has(chip.dataset.phase)))
+  }
+
+  function choose(sensor, hours, push = true) {
+    if (powermon.lost) return location.assign(`/?sensor=${encodeURIComponent(sensor)}&hours=${hours}`)
+    powermon.sensor = sensor
+    powermon.hours = hours
+    if (push) history.pushState({ sensor, hours }, "", powermon.address(sensor))
+    document.title = `${sensor} · Powermon`
+    put($("sensor"), sensor)
+    $("state").dataset.state = "wait"
+    put($("state"), "…")
+    for (const link of document.querySelectorAll("[data-hours]")) {
+      link.href = `/?sensor=${encodeURIComponent(sensor)}&hours=${link.dataset.hours}`
+      if (Number(link.dataset.hours) === hours) link.setAttribute("aria-current", "true")
+      else link.removeAttribute("aria-current")
+    }
+    powermon.mark()
+    if (matchMedia("(max-width: 900px)").matches) $("sensors").open = false
+    model.choice.data = { sensor: [sensor], hours: [hours] }
+  }
+
+  function start(found) {
+    const named = (name) => found.get_model_by_name(name)
+    model = Object.fromEntries([...QUANTITIES, "hours", "points", "minutes", "now", "past", "choice", "now_gaps", "past_gaps"].map((n) => [n, named(n)]))
+    powermon.model = model
+    model.now.properties.data.change.connect(showNow)
+    model.past.properties.data.change.connect(showPast)
+    found.on_event("connection_lost", () => { powermon.lost = true })
+    powermon.choose = choose
+    document.documentElement.addEventListener("themechange", colours)
+    for (const chip of document.querySelectorAll("[data-phase]")) {
+      chip.addEventListener("click", () => {
+        const phase = chip.dataset.phase
+        if (!hidden.delete(phase) && hidden.size < 2) hidden.add(phase)
+        phases()
+      })
+    }
+    for (const link of document.querySelectorAll("[data-hours]")) {
+      link.addEventListener("click", (event) => {
+        if (event.metaKey || event.ctrlKey || event.shiftKey) return
+        event.preventDefault()
+        choose(powermon.sensor, Number(link.dataset.hours))
+      })
+    }
+    addEventListener("popstate", () => {
+      const asked = new URLSearchParams(location.search)
+      if (asked.get("sensor")) choose(asked.get("sensor"), Number(asked.get("hours") ?? 1), false)
+      else location.reload()
+    })
+    addEventListener("resize", ticks)
+    colours()
+    ticks()
+    showNow()
+    showPast()
+    sessionStorage.removeItem("reloaded")
+    document.body.dataset.ready = "true"
+  }
+
+  function wait(tries = 0) {
+    const found = window.Bokeh?.documents.find((one) => one.get_model_by_name("now"))
+    if (found) return start(found)
+    if (tries > 300) { powermon.lost = true; return }
+    setTimeout(wait, 50, tries + 1)
+  }
+  wait()
+})()
