@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from infra.settings import Settings
 from schemas import topics, wire
 from schemas.registry import Registry
 from schemas.sensor_reading import SensorReading
+from schemas.units import UNITS
 from tests.builders import oracle, probe, reading
+from tests.waiting import until
 
 T0 = 1_790_000_040 - 1_790_000_040 % 60
 SENSORS = [f"work{i:06d}" for i in range(8)]
@@ -24,7 +27,9 @@ Stack = tuple[Settings, Registry]
 
 
 @pytest.fixture
-def stack(make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings) -> Iterator[Stack]:
+def stack(
+    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
+) -> Iterator[Stack]:
     """A broker of the test's own whose readings keep the time that the test gives them; schemas of the shared registry."""
     settings = make_settings(session_timeout_s=6, publish_interval_s=0.2)
     settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
@@ -66,7 +71,9 @@ class Worker:
 
 
 def feed(settings: Settings, values: list[tuple[str, bytes, int]]) -> None:
-    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "queue.buffering.max.messages": 1_000_000})
+    producer = Producer(
+        {"bootstrap.servers": settings.kafka, "enable.idempotence": True, "queue.buffering.max.messages": 1_000_000}
+    )
     for key, value, at_ms in values:
         producer.produce(topics.READINGS.name, value, key.encode(), timestamp=at_ms)
         producer.poll(0)
@@ -87,15 +94,6 @@ def read_all(settings: Settings, topic: topics.Topic) -> list[tuple[bytes, bytes
     return out
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    pause = Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "pause", "log_level": 0})
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        pause.poll(0.2)
-    pause.close()
-
-
 def minutes_of(settings: Settings, registry: Registry) -> dict[tuple[str, int, int], dict[str, int]]:
     """The upserts in `power.minutes` as a keyed table, held to one content per version."""
     table: dict[tuple[str, int, int], dict[str, int]] = {}
@@ -113,14 +111,12 @@ def minutes_of(settings: Settings, registry: Registry) -> dict[tuple[str, int, i
 
 
 def expected_figures(log: list[SensorReading]) -> dict[tuple[str, int, int], tuple[object, ...]]:
-    return {k: (r["seconds_mask"], r["samples"], r["energy"], r["power_min_mw"], r["power_max_mw"]) for k, r in oracle(log).items()}
+    return {
+        k: (r["seconds_mask"], r["samples"], r["energy"], r["power_min_mw"], r["power_max_mw"]) for k, r in oracle(log).items()
+    }
 
 
 def figures(table: dict[tuple[str, int, int], dict[str, int]]) -> dict[tuple[str, int, int], tuple[object, ...]]:
-    from fractions import Fraction
-
-    from schemas.units import UNITS
-
     return {
         k: (r["seconds_mask"], r["samples"], Fraction(r["energy_units"], UNITS), r["power_min_mw"], r["power_max_mw"])
         for k, r in table.items()
@@ -136,7 +132,9 @@ def log_of(seconds: range) -> list[SensorReading]:
                 continue  # a gap
             out.append(reading(sensor, T0 + s, [probe(k, 1000 * s + 10 * i + k, 19 + (s + k) % 3) for k in (1, 2, 3)]))
             if (s + i) % 7 == 0 and s > 5:
-                out.append(reading(sensor, T0 + s - 5, [probe(k, 1000 * (s - 5) + 10 * i + k, 19 + (s - 5 + k) % 3) for k in (1, 2, 3)]))
+                out.append(
+                    reading(sensor, T0 + s - 5, [probe(k, 1000 * (s - 5) + 10 * i + k, 19 + (s - 5 + k) % 3) for k in (1, 2, 3)])
+                )
     return out
 
 
@@ -156,11 +154,15 @@ def test_two_workers_killed_again_and_again_end_exact(stack: Stack, free_port: C
         for k in range(6):
             feed(settings, stamped[k * cut : (k + 1) * cut if k < 5 else None])
             target = len({(r.sensor_id, r.timestamp_s // 60) for r in log[: (k + 1) * cut]}) // 2
-            wait_for(lambda target=target: len({key[:2] for key in minutes_of(settings, registry)}) >= target, 90)
+            until(
+                lambda target=target: len({key[:2] for key in minutes_of(settings, registry)}) >= target,
+                "half of the minutes",
+                90,
+            )
             workers[k % 2].kill()
             workers[k % 2].start()
         wanted = expected_figures(log)
-        wait_for(lambda: figures(minutes_of(settings, registry)) == wanted, 90)
+        until(lambda: figures(minutes_of(settings, registry)) == wanted, "exact minutes", 90)
         assert read_all(settings, topics.LATE) == []
         assert read_all(settings, topics.DEAD_LETTERS) == []
     finally:
@@ -168,7 +170,9 @@ def test_two_workers_killed_again_and_again_end_exact(stack: Stack, free_port: C
             worker.stop()
 
 
-def test_a_poison_message_goes_to_dead_letters_and_its_batch_goes_on(stack: Stack, free_port: Callable[[], int], tmp_path: Path) -> None:
+def test_a_poison_message_goes_to_dead_letters_and_its_batch_goes_on(
+    stack: Stack, free_port: Callable[[], int], tmp_path: Path
+) -> None:
     settings, registry = stack
     schema_id = registry.id_of(topics.READINGS)
     log = [reading(SENSORS[0], T0 + s) for s in range(30)]
@@ -178,7 +182,7 @@ def test_a_poison_message_goes_to_dead_letters_and_its_batch_goes_on(stack: Stac
     worker = Worker(settings, "", free_port(), tmp_path / "w.log")
     try:
         wanted = expected_figures(log)
-        wait_for(lambda: figures(minutes_of(settings, registry)) == wanted)
+        until(lambda: figures(minutes_of(settings, registry)) == wanted, "exact minutes")
         (letter,) = [wire.decode(topics.DEAD_LETTERS, v, registry.schema_of) for _, v in read_all(settings, topics.DEAD_LETTERS)]
         assert letter["source_offset"] == 10
         assert letter["message_value"] == b"not avro at all"
@@ -195,7 +199,7 @@ def test_late_readings_are_reported_and_not_counted(stack: Stack, free_port: Cal
     feed(settings, [(r.sensor_id, wire.encode_sensor_reading(schema_id, r), (T0 + 600) * 1000) for r in [*live, *late]])
     worker = Worker(settings, "", free_port(), tmp_path / "w.log")
     try:
-        wait_for(lambda: len(read_all(settings, topics.LATE)) >= 2)
+        until(lambda: len(read_all(settings, topics.LATE)) >= 2, "two late minutes")
         found = [wire.decode(topics.LATE, v, registry.schema_of) for _, v in read_all(settings, topics.LATE)]
         assert sorted((r["minute_s"], r["log_offset"]) for r in found) == [(T0, 6), (T0 + 60, 7)]
         assert figures(minutes_of(settings, registry)) == expected_figures(live)
