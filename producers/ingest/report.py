@@ -66,15 +66,30 @@ class Report:
     def sentences(self) -> list[str]:
         """The report for a person."""
         rate = self.judged / self.took_s if self.took_s else 0.0
+        lines, sensors = self.lines, len(self.sensors)
         out = [
-            f"{self.lines:,} lines of {len(self.sensors):,} sensors: {self.accepted:,} accepted, "
+            f"{lines:,} line{_s(lines)} of {sensors:,} sensor{_s(sensors)}: {self.accepted:,} accepted, "
             f"{self.refused.total():,} refused, in {self.took_s:.1f} s ({rate:,.0f} lines/s)"
         ]
         for code, count in self.refused.most_common():
-            first = "; ".join(f"line {r.number}{': ' + r.detail if r.detail else ''}" for r in self.examples[code])
-            out.append(f"  {code} x {count:,}: {first}{' …' if count > len(self.examples[code]) else ''}")
+            more = " …" if count > len(self.examples[code]) else ""
+            out.append(f"  {code} x {count:,}: {_named(self.examples[code])}{more}")
         if self.retries:
             out.append(f"  {self.retries:,} requests were sent again")
         if self.gave_up:
             out.append(f"  not finished: {self.gave_up}")
         return out
+
+
+def _named(refused: list[Refused]) -> str:
+    """Lines by number; what several have in common is said once."""
+    by_detail: dict[str, list[str]] = {}
+    for line in refused:
+        by_detail.setdefault(line.detail, []).append(str(line.number))
+    return "; ".join(
+        f"line{_s(len(numbers))} {', '.join(numbers)}{f' ({detail})' if detail else ''}" for detail, numbers in by_detail.items()
+    )
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -111,9 +111,9 @@ class Ingest:
         try:
             async with self._http.get(self._gateway + "/healthz"):
                 pass
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError):
             raise GatewayUnreachable(
-                f"no answer from {self._gateway} ({error}); start it with `powermon up` or set POWERMON_GATEWAY_URL"
+                f"no answer from the gateway at {self._gateway}; start it with `powermon up` or set POWERMON_GATEWAY_URL"
             ) from None
 
     async def _read(self, chunks: Iterable[list[tuple[int, bytes]]]) -> None:

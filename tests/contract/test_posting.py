@@ -271,7 +271,7 @@ async def test_a_gateway_that_takes_nothing_ends_the_patience(fake: tuple[FakeGa
 
 async def test_no_gateway_is_said_at_once(free_port: Callable[[], int]) -> None:
     report = Report()
-    with pytest.raises(GatewayUnreachable, match="no answer from http://127"):
+    with pytest.raises(GatewayUnreachable, match="no answer from the gateway at http://127"):
         await Ingest(f"http://127.0.0.1:{free_port()}", None, report).send(iter([[(1, b"{}")]]))
     assert report.gave_up
 

@@ -223,9 +223,9 @@ def test_a_report_names_the_first_lines_of_each_code() -> None:
         report.refuse(Refused(number, "sample_count", ""))
     report.refuse(Refused(1, "bad_json", "what?"))
     assert report.sentences() == [
-        "10 lines of 1 sensors: 2 accepted, 8 refused, in 2.0 s (5 lines/s)",
-        "  sample_count x 7: line 3; line 4; line 5; line 6; line 7 …",
-        "  bad_json x 1: line 1: what?",
+        "10 lines of 1 sensor: 2 accepted, 8 refused, in 2.0 s (5 lines/s)",
+        "  sample_count x 7: lines 3, 4, 5, 6, 7 …",
+        "  bad_json x 1: line 1 (what?)",
     ]
     assert report.as_json()["refused"] == {"sample_count": 7, "bad_json": 1}
     assert report.as_json()["examples"]["bad_json"] == [{"line": 1, "detail": "what?"}]
