@@ -40,7 +40,7 @@ clean: ## remove what setup made; data folders stay
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing Python packages …" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 browser:
