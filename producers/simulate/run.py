@@ -104,7 +104,7 @@ class Simulation:
         with contextlib.ExitStack() as files:
             if plan.truth is not None:
                 self._truth = files.enter_context(plan.truth.open("wb"))
-                self._write_truth({"seed": plan.fleet.seed, "sensors": len(self.devices), "first": plan.fleet.sensor_ids[0]})
+                self._write_truth(_recipe(plan.fleet))
             async with session(CONNECTIONS) as http:
                 self._link = Link(http, plan.gateway, plan.fleet)
                 await self._first_tokens(stop)
@@ -294,6 +294,18 @@ class Simulation:
     def _write_truth(self, line: dict[str, object]) -> None:
         if self._truth is not None:
             self._truth.write(msgspec.json.encode(line) + b"\n")
+
+
+def _recipe(fleet: Fleet) -> dict[str, object]:
+    """What makes the same fleet again."""
+    return {
+        "seed": fleet.seed,
+        "sensors": len(fleet.sensor_ids),
+        "prefix": fleet.sensor_ids[0][:-6],
+        "nominal_v": fleet.nominal_v,
+        "zone_offset_s": fleet.zone_offset_s,
+        "event_chance": fleet.event_chance,
+    }
 
 
 async def _until(stop: asyncio.Event, wait_s: float) -> None:

@@ -325,7 +325,8 @@ async def test_every_second_arrives_with_its_samples_over_bad_links_too(door: Do
     assert {(s, t) for s, t, _ in posted} == set(expected)
     assert all(power == expected[s, t]["data"][0]["power"] for s, t, power in posted)
     header, *lines, end = [json.loads(line) for line in plan.truth.read_text().splitlines()]  # type: ignore[union-attr]
-    assert header == {"seed": 5, "sensors": 4, "first": f"{door.prefix}000001"}
+    again = fleet(header.pop("seed"), header.pop("sensors"), **header)
+    assert second(again, 2, plan.start_s) == second(plan.fleet, 2, plan.start_s)
     assert {(line["sensor_id"], line["timestamp"]) for line in lines} == set(expected)
     assert end == {"acknowledged": len(expected), "not_acknowledged": 0}
 
