@@ -30,7 +30,9 @@ class LogUnavailable(PartUnavailable):
 
 def consumer(settings: Settings, group: str) -> Consumer:
     """A member of a group; nothing is committed by itself."""
-    fixed = {"group.instance.id": settings.instance} if settings.instance else {}
+    # The embedded engine has one process, which takes its partitions back at once when it is started again.
+    instance = settings.instance or ("" if settings.clickhouse_url else "embedded")
+    fixed = {"group.instance.id": instance} if instance else {}
     return Consumer(
         {
             "bootstrap.servers": settings.kafka,

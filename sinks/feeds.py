@@ -1,6 +1,7 @@
 """Which topic goes into which table, and how its messages become rows."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,12 @@ from schemas.columns import Int64s
 from schemas.power_minute import MinuteDecoder
 from schemas.run import Run
 from schemas.topics import Topic
-from sinks import rows, tables
+from sinks import metrics, rows, tables
+from sinks.clickhouse import ClickHouse
 from sinks.tables import Table
+
+SLICE = 20_000
+"""Messages decoded and inserted at once."""
 
 Rejected = list[tuple[int, str]]
 """Position in the run, and why the message is none of this topic."""
@@ -38,6 +43,11 @@ class Taken:
             np.fromiter([m.offset() for m in messages], np.int64, n),
             np.fromiter([m.timestamp()[1] for m in messages], np.int64, n),
         )
+
+    def part(self, start: int, stop: int) -> "Taken":
+        """Messages start to stop."""
+        s = slice(start, stop)
+        return Taken(self.values[s], self.partition[s], self.offset[s], self.appended_ms[s])
 
     def run(self) -> Run:
         """The values as a run whose offsets are their positions here: what a decoder keeps can be told by them."""
@@ -84,3 +94,31 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
         Feed(topics.MINUTES, tables.MINUTES_RAW, minute_rows, reports=True),
     )
     return {feed.topic.name: feed for feed in every}
+
+
+def carry(store: ClickHouse, feed: Feed, taken: Taken, threads: Executor) -> tuple[int, Rejected]:
+    """Turn messages into rows and insert them, a slice while the next is decoded.
+
+    Returns:
+        how many rows are in the table now, and what could not be used.
+
+    Raises:
+        PowermonError: some of them may not be in the table; all may be carried again.
+    """
+    rejected: Rejected = []
+    inserts: list[Future[int]] = []
+    try:
+        for start in range(0, len(taken.values), SLICE):
+            batch, bad = feed.rows(taken.part(start, start + SLICE))
+            rejected += [(start + at, reason) for at, reason in bad]
+            if batch.num_rows:
+                inserts.append(threads.submit(_insert, store, feed.table.name, batch))
+    finally:
+        wait(inserts)
+    return sum(insert.result() for insert in inserts), rejected
+
+
+def _insert(store: ClickHouse, table: str, batch: pa.RecordBatch) -> int:
+    with metrics.INSERT.labels(table).time():
+        store.insert(table, batch)
+    return batch.num_rows

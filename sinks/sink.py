@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from confluent_kafka import KafkaException, Message
@@ -14,7 +15,7 @@ from schemas.registry import Registry
 from sinks import broker, metrics
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
-from sinks.feeds import Feed, Rejected, Taken, feeds
+from sinks.feeds import Feed, Rejected, Taken, carry, feeds
 
 BATCH = 40_000
 """Messages of one insert at most: some 40 MB of log, 120,000 rows."""
@@ -43,6 +44,7 @@ class Sink:
         self._settings, self._store, self._registry = settings, store, registry
         self._feeds = feeds(registry.schema_of)
         self._stop = threading.Event()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="insert")
         self._letters: SafeProducer | None = None
         self._uncommitted: Offsets = {}
         self._backoff_s = 0.0
@@ -67,6 +69,7 @@ class Sink:
             self._uncommitted = broker.commit(self._member, self._uncommitted)
         finally:
             self._member.close()
+            self._threads.shutdown()
 
     def stop(self) -> None:
         """Let `work` finish the insert in hand, commit and return."""
@@ -119,15 +122,12 @@ class Sink:
     def _store_run(self, feed: Feed, messages: list[Message]) -> None:
         name = feed.topic.name
         taken = Taken.of(messages)
-        batch, rejected = feed.rows(taken)
-        if batch.num_rows:
-            with metrics.INSERT.labels(feed.table.name).time():
-                self._store.insert(feed.table.name, batch)
+        count, rejected = carry(self._store, feed, taken, self._threads)
         if rejected:
             metrics.REJECTED.labels(name).inc(len(rejected))
             if feed.reports:
                 self._report(messages, rejected)
-        metrics.ROWS.labels(feed.table.name).inc(batch.num_rows)
+        metrics.ROWS.labels(feed.table.name).inc(count)
         metrics.MESSAGES.labels(name).inc(len(messages))
         metrics.DELAY.labels(name).observe(max(0.0, time.time() - float(taken.appended_ms.min()) / 1000))
 

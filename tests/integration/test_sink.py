@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from infra import child
+from infra import child, embedded
 from infra.running import Running
 from infra.settings import Settings
 from schemas import topics, wire
@@ -245,7 +245,7 @@ def test_a_sink_that_is_killed_in_the_middle_changes_nothing(settings: Settings,
         "POWERMON_INSTANCE": "one",
     }
     command = [sys.executable, "-m", "infra.cli", "sink"]
-    log = [reading(f"gre{i % 11:06d}", T0 + i // 11) for i in range(22_000)]
+    log = [reading(f"gre{i % 11:06d}", T0 + i // 11) for i in range(44_000)]
     asker = Consumer({"bootstrap.servers": settings.kafka, "group.id": broker.SINK_GROUP})
     places = list(ends(settings, topics.READINGS))
 
@@ -255,20 +255,34 @@ def test_a_sink_that_is_killed_in_the_middle_changes_nothing(settings: Settings,
         except broker.LogUnavailable:
             return 0
 
-    for begin in range(0, len(log), 5_500):
+    def feed() -> None:
+        for at, one in enumerate(log):
+            producer.produce(topics.READINGS.name, wire.encode_sensor_reading(schema_id, one), one.sensor_id.encode())
+            if at % 500 == 0:
+                producer.flush()  # so that the log grows while the sinks come and go
+        assert producer.flush(30) == 0
+
+    def ready() -> bool:
+        return embedded.http_problem("sink", f"http://127.0.0.1:{settings.sink_port}/readyz") is None
+
+    schema_id = Registry(settings.registry, settings.schema_cache).id_of(topics.READINGS)
+    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True})
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    for _ in range(4):
         before = done()
         process = child.spawn(command, tmp_path / "sink.log", env)
-        send(settings, log[begin : begin + 5_500])
         until(lambda: done() > before)  # noqa: B023
         child.kill(process)
     process = child.spawn(command, tmp_path / "sink.log", env)
-    until(lambda: caught_up(settings, topics.READINGS))
+    feeder.join()
+    until(lambda: ready() and caught_up(settings, topics.READINGS))
     assert child.stop(process, 20)
     assert process.returncode == 0
     asker.close()
     store = ClickHouse(settings)
     try:
-        assert store.rows("SELECT count(), uniqExact(sensor_id, second) FROM readings") == [(66_000, 22_000)]
+        assert store.rows("SELECT count(), uniqExact(sensor_id, second) FROM readings") == [(132_000, 44_000)]
         assert store.rows("SELECT sum(arraySum(power)) FROM readings") == [
             (sum(sum(p.power_mw) for r in log for p in r.probes),),
         ]
