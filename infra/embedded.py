@@ -64,7 +64,8 @@ def kafka(settings: Settings) -> Program:
         properties.write_text(kafka_properties(settings, home / "log"))
         if not (home / "log" / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            format_log = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties), "--ignore-formatted"]
+            tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+            format_log = [*tool, "-c", str(properties), "--ignore-formatted"]
             run = subprocess.run([java, *classpath, *format_log], capture_output=True, text=True, check=False)
             if run.returncode:
                 raise ConfigurationError(
