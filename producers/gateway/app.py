@@ -64,6 +64,14 @@ class Gateway:
         REGISTRY.register(self._meters)
         structlog.get_logger(__name__).info("gateway listens", address=self.address)
 
+    async def ready(self, timeout_s: float) -> None:
+        """Wait until the catalog is known.
+
+        Raises:
+            PartUnavailable: not within timeout_s.
+        """
+        await self._view.ready(timeout_s)
+
     async def stop(self) -> None:
         """Take no more, answer what is in flight, leave nothing in the client's queue."""
         await self._runner.cleanup()

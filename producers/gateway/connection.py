@@ -47,7 +47,7 @@ class Server(web.Server):
         return Connection(
             self,
             loop=asyncio.get_running_loop(),
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]  # it means none, whatever the hint says
             auto_decompress=False,
             lingering_time=LINGER_S,
             keepalive_timeout=KEEPALIVE_S,

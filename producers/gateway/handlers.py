@@ -117,7 +117,7 @@ class Handlers:
                 self._meters.in_flight -= 1
             self._meters.acknowledged(time.perf_counter() - started_s)
             self._meters.accepted += len(messages)
-        return replies.batch(verdict, now_ms // 1000)
+        return replies.batch(verdict)
 
     def _admit(self, sensor_id: str, in_body: object, in_header: str | None, now_ms: int) -> Admission | Rejection:
         if not self._view.caught_up:

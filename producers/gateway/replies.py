@@ -59,14 +59,14 @@ def accepted(reading: Reading, refresh: bool, now_s: int) -> str:
     return json.dumps(answer)
 
 
-def batch(verdict: Batch, now_s: int) -> web.Response:
+def batch(verdict: Batch) -> web.Response:
     """202 when at least one record was taken, else 422; both name the rejected ones."""
     rejected = [_named(record) for record in verdict.rejected]
     if not verdict.readings:
         first = verdict.rejected[0].rejection
         detail = f"none of the {len(rejected)} records was good; the first: {first.detail}"
         return problem(Rejection(422, first.code, "records", detail), accepted=0, rejected=rejected)
-    answer: dict[str, Any] = {"accepted": len(verdict.readings), "rejected": rejected, "server_time": now_s}
+    answer: dict[str, Any] = {"accepted": len(verdict.readings), "rejected": rejected}
     if verdict.refresh:
         answer["refresh_token"] = True
     return web.json_response(answer, status=202)

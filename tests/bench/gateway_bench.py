@@ -87,7 +87,7 @@ async def _gateway(port: int, bootstrap: str) -> None:
     await asyncio.gather(*[view.submit(_issue(k)) for k in missing])
     await view.close()
     gateway = await app.start(settings, registry)
-    await gateway._view.ready(20)
+    await gateway.ready(20)
     app.calm_collector()
 
 

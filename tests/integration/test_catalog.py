@@ -1,0 +1,174 @@
+"""The catalog's view on a real broker, and the commands that fill it."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Producer
+
+from infra.errors import PartUnavailable
+from infra.settings import Settings
+from schemas import topics
+from schemas.registry import Registry
+from streams.catalog.commands import RegisterSensor, RevokeSensor
+from streams.catalog.tokens import hash_of
+from streams.catalog.view import CatalogView
+from tests.conftest import MakeKafka
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def register(sensor_id: str, secret: str = "s") -> RegisterSensor:
+    return RegisterSensor(sensor_id=sensor_id, secret_sha256=hash_of(secret))
+
+
+async def level(*views: CatalogView) -> None:
+    """Wait until all views have applied as much as the furthest."""
+    async with asyncio.timeout(20):
+        while len({view.offset for view in views}) > 1:  # noqa: ASYNC110 -- they are two readers of another process's log
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def known(registry: str, make_settings: Callable[..., Settings]) -> Registry:
+    return Registry(registry, make_settings().schema_cache)
+
+
+async def test_two_writers_race_for_one_name_and_hear_one_verdict(kafka: str, known: Registry) -> None:
+    one, two = CatalogView(kafka, known), CatalogView(kafka, known)
+    await asyncio.gather(one.ready(20), two.ready(20))
+    for k in range(5):
+        name = f"race{k:06d}"
+        outcomes = await asyncio.gather(one.submit(register(name, "one")), two.submit(register(name, "two")))
+        assert sorted(outcome.code for outcome in outcomes) == ["accepted", "sensor_exists"]
+        winner = "one" if outcomes[0].accepted else "two"
+        await level(one, two)
+        assert one.state.sensors[name].secret_sha256 == two.state.sensors[name].secret_sha256 == hash_of(winner)
+    late = CatalogView(kafka, known)
+    await late.ready(20)
+    assert late.state == one.state == two.state
+    for view in (one, two, late):
+        assert view.problem() is None
+        await view.close()
+
+
+async def test_what_cannot_be_decoded_is_skipped_and_counted(kafka: str, known: Registry) -> None:
+    view = CatalogView(kafka, known)
+    await view.ready(20)
+    skipped, state = view.skipped, str(view.state)
+    noise = Producer({"bootstrap.servers": kafka})
+    for value in (None, b"", b"\x00\x00\x00\x00\x01rubbish", b"\x01abcdefgh"):
+        noise.produce(topics.CATALOG.name, value, b"x")
+    noise.flush(10)
+    outcome = await view.submit(RevokeSensor(sensor_id="nosuch000001"))
+    assert outcome.code == "unknown_sensor"
+    assert view.skipped == skipped + 4
+    assert str(view.state) == state
+    await view.close()
+
+
+async def test_a_view_outlives_its_broker(make_kafka: MakeKafka, make_settings: Callable[..., Settings], known: Registry) -> None:
+    settings = make_settings()
+    broker = make_kafka(settings)
+    view = CatalogView(settings.kafka, known, timeout_s=3)
+    await view.ready(20)
+    assert (await view.submit(register("gre000001"))).accepted
+    await asyncio.to_thread(broker.kill)
+    with pytest.raises(PartUnavailable):
+        await view.submit(register("gre000002"))
+    assert view.caught_up
+    assert "no answer from Kafka" in str(view.problem())
+    assert set(view.state.sensors) == {"gre000001"}
+    await asyncio.to_thread(broker.start)
+    await asyncio.to_thread(broker.wait_ready)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                outcome = await view.submit(register("gre000003"))
+                break
+            except PartUnavailable:
+                continue
+        while view.problem() is not None:  # noqa: ASYNC110 -- the broker's client says when
+            await asyncio.sleep(0.05)
+    assert outcome.code in ("accepted", "sensor_exists")  # the latter when the reply of an earlier try was lost
+    await view.close()
+
+
+async def test_without_a_broker_it_says_what_to_do(known: Registry, make_settings: Callable[..., Settings]) -> None:
+    view = CatalogView(make_settings().kafka, known)
+    with pytest.raises(PartUnavailable, match=r"powermon up.*POWERMON_KAFKA_BOOTSTRAP"):
+        await view.ready(2)
+    await view.close()
+
+
+# ---- the command line
+
+
+@pytest.fixture
+def powermon(kafka: str, registry: str, make_settings: Callable[..., Settings]) -> Run:
+    data = make_settings().data
+
+    def run(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from infra.cli import main; main()", *args]
+        own = {"POWERMON_KAFKA_BOOTSTRAP": kafka, "POWERMON_REGISTRY_URL": registry, "POWERMON_DATA": str(data)}
+        return subprocess.run(command, env=os.environ | own | env, capture_output=True, text=True, check=False, timeout=60)
+
+    return run
+
+
+def test_a_sensor_from_registration_to_revocation(powermon: Run) -> None:
+    added = powermon("sensors", "add", "CLI000001", "--units", "base", "--zone", "Europe/Paris")
+    assert added.returncode == 0, added.stderr
+    secret = added.stdout.strip()
+    assert secret.startswith("pms_")
+    again = powermon("sensors", "add", "cli000001")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "already registered" in again.stderr
+    issued = powermon("tokens", "issue", "--sensor", "cli000001", "--days", "3")
+    assert issued.returncode == 0, issued.stderr
+    assert issued.stdout.startswith("pm1_")
+    assert len(issued.stdout.split()) == 1
+    shown = json.loads(powermon("sensors", "show", "cli000001", "--json").stdout)
+    assert (shown["units"], shown["zone"], len(shown["tokens"]), shown["revoked_at"]) == ("base", "Europe/Paris", 1, None)
+    assert "cli000001" in [one["sensor_id"] for one in json.loads(powermon("sensors", "list", "--json").stdout)]
+    assert powermon("sensors", "revoke", "cli000001").returncode == 0
+    refused = powermon("tokens", "issue", "--sensor", "cli000001")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    text = powermon("sensors", "list").stdout + powermon("sensors", "show", "cli000001").stdout
+    assert "revoked" in text
+    assert secret not in text
+
+
+def test_a_person(powermon: Run) -> None:
+    added = powermon("users", "add", "ada", "--role", "operator")
+    assert (added.returncode, len(added.stdout.strip())) == (0, 19)
+    assert powermon("users", "add", "ada", "--role", "viewer").returncode == 1
+    assert powermon("tokens", "issue", "--user", "ada", "--scope", "read").stdout.startswith("pm1_")
+    assert powermon("tokens", "issue", "--user", "nobody").returncode == 1
+    assert {"name": "ada", "role": "operator", "one_time": True} in json.loads(powermon("users", "list", "--json").stdout)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("sensors", "add", "12"),
+        ("sensors", "add", "gre000001", "--zone", "Mars/Olympus"),
+        ("tokens", "issue"),
+        ("tokens", "issue", "--sensor", "gre000001", "--user", "ada"),
+        ("users", "add", "Ada", "--role", "viewer"),
+    ],
+)
+def test_wrong_usage_is_exit_status_2(powermon: Run, args: tuple[str, ...]) -> None:
+    assert powermon(*args).returncode == 2
+
+
+def test_without_a_broker_one_sentence(powermon: Run, free_port: Callable[[], int]) -> None:
+    done = powermon("sensors", "list", POWERMON_KAFKA_BOOTSTRAP=f"127.0.0.1:{free_port()}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "`powermon up`" in done.stderr
+    assert "POWERMON_KAFKA_BOOTSTRAP" in done.stderr

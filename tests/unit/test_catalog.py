@@ -1,0 +1,174 @@
+"""The catalog's rules, and that its fold depends on the log alone."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import topics, wire
+from streams.catalog import commands
+from streams.catalog.apply import Outcome, apply, fold
+from streams.catalog.commands import Command, Envelope, seal
+from streams.catalog.state import State
+from streams.catalog.tokens import hash_of, make_password, make_secret, make_token
+
+HASHES = [hash_of(str(i)) for i in range(6)]
+DAY_MS = 86_400_000
+
+
+def register(sensor_id: str = "gre000001", **more: Any) -> commands.RegisterSensor:
+    return commands.RegisterSensor(sensor_id=sensor_id, secret_sha256=HASHES[0], **more)
+
+
+def issue(token: int, sensor_id: str = "gre000001", at_ms: int = 1_800_000_000_000) -> commands.IssueToken:
+    return commands.IssueToken(
+        sensor_id=sensor_id,
+        token_sha256=HASHES[token],
+        issued_at_ms=at_ms,
+        expires_at_ms=at_ms + 7 * DAY_MS,
+        refresh_at_ms=at_ms + 3 * DAY_MS,
+    )
+
+
+def add_user(name: str = "ada") -> commands.AddUser:
+    return commands.AddUser(name=name, role="admin", password_hash="$argon2id$x", one_time=True)
+
+
+def envelope(command: Command, command_id: str = "c", at_ms: int = 1_800_000_000_000) -> Envelope:
+    return seal(command, command_id=command_id, at_ms=at_ms, actor="test")
+
+
+def folded(*log: Command) -> tuple[State, list[Outcome]]:
+    state = State()
+    return state, [fold(state, envelope(command)) for command in log]
+
+
+def test_the_second_registration_of_an_id_is_refused() -> None:
+    state, outcomes = folded(register(units="base"), register())
+    assert [o.code for o in outcomes] == ["accepted", "sensor_exists"]
+    assert state.sensors["gre000001"].units == "base"
+
+
+def test_a_third_token_retires_the_oldest() -> None:
+    state, outcomes = folded(register(), issue(1), issue(2), issue(3))
+    assert all(o.accepted for o in outcomes)
+    assert state.sensors["gre000001"].tokens == (HASHES[2], HASHES[3])
+    assert set(state.sensor_tokens) == {HASHES[2], HASHES[3]}
+
+
+def test_a_revoked_sensor_gets_no_token_and_its_id_is_not_used_again() -> None:
+    state, outcomes = folded(register(), issue(1), commands.RevokeSensor(sensor_id="gre000001"), issue(2), register())
+    assert [o.code for o in outcomes] == ["accepted", "accepted", "accepted", "sensor_disabled", "sensor_exists"]
+    assert state.sensors["gre000001"].revoked
+
+
+def test_tokens_are_of_one_owner() -> None:
+    user_token = commands.IssueUserToken(name="ada", token_sha256=HASHES[1], scope="read write", expires_at_ms=1)
+    _, outcomes = folded(register(), add_user(), issue(1), user_token, issue(1))
+    assert [o.code for o in outcomes][-2:] == ["token_exists", "token_exists"]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (issue(1), "unknown_sensor"),
+        (commands.RevokeSensor(sensor_id="gre000001"), "unknown_sensor"),
+        (commands.SetPassword(name="ada", password_hash="$argon2id$y"), "unknown_user"),
+        (commands.IssueUserToken(name="ada", token_sha256=HASHES[1], scope="read", expires_at_ms=1), "unknown_user"),
+    ],
+)
+def test_what_is_not_there_cannot_be_changed(command: Command, code: str) -> None:
+    _, (outcome,) = folded(command)
+    assert (outcome.accepted, outcome.code) == (False, code)
+
+
+def test_a_password_is_replaced_and_a_user_added_once() -> None:
+    state, outcomes = folded(add_user(), commands.SetPassword(name="ada", password_hash="$argon2id$y"), add_user())
+    assert [o.code for o in outcomes] == ["accepted", "accepted", "user_exists"]
+    assert state.users["ada"].password_hash == "$argon2id$y"
+    assert not state.users["ada"].one_time
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"kind": "sensor.paint"}, "unknown_kind", id="unknown kind"),
+        pytest.param({"payload": "{"}, "bad_payload", id="not JSON"),
+        pytest.param({"payload": "\ud800"}, "bad_payload", id="a lone surrogate"),
+        pytest.param({"payload": "[" * 100_000}, "bad_payload", id="very deep"),
+        pytest.param({"payload": '{"sensor_id":"gre000001"}'}, "bad_payload", id="a missing member"),
+        pytest.param({"payload": json.dumps({"sensor_id": "GRE000001", "secret_sha256": HASHES[0]})}, "bad_payload", id="caps"),
+        pytest.param({"payload": json.dumps({"sensor_id": "gre000001", "secret_sha256": "secret"})}, "bad_payload", id="no hash"),
+        pytest.param({"entity": "sensor:gre000002"}, "wrong_entity", id="about another sensor"),
+        pytest.param({"at_ms": -1}, "bad_time", id="before 1970"),
+    ],
+)
+def test_a_bad_command_is_an_outcome_and_changes_nothing(changes: dict[str, Any], code: str) -> None:
+    state = State()
+    outcome = fold(state, dataclasses.replace(envelope(register()), **changes))
+    assert (outcome.accepted, outcome.code, outcome.changes) == (False, code, ())
+    assert state == State()
+
+
+TEXT = st.text(max_size=30)
+ANY_ENVELOPE = st.builds(
+    Envelope, TEXT, st.integers(-(2**63), 2**63 - 1), TEXT, st.sampled_from(sorted(commands.KINDS)) | TEXT, TEXT, TEXT
+)
+ANY_COMMAND = st.one_of(
+    st.builds(register, st.sampled_from(["gre000001", "gre000002"])),
+    st.builds(issue, st.integers(0, 5), st.sampled_from(["gre000001", "gre000002"])),
+    st.sampled_from(["gre000001", "gre000002"]).map(lambda i: commands.RevokeSensor(sensor_id=i)),
+    st.builds(add_user, st.sampled_from(["ada", "bob"])),
+)
+LOG = st.lists(ANY_COMMAND.map(envelope) | ANY_ENVELOPE, max_size=30)
+
+
+@given(LOG)
+def test_folding_a_log_again_gives_the_same_state_and_outcomes(log: list[Envelope]) -> None:
+    first, second = State(), State()
+    assert [fold(first, one) for one in log] == [fold(second, one) for one in log]
+    assert first == second
+
+
+@given(LOG)
+def test_a_command_written_twice_in_a_row_changes_nothing_more(log: list[Envelope]) -> None:
+    once, twice = State(), State()
+    for one in log:
+        fold(once, one)
+        fold(twice, one)
+        fold(twice, one)
+        assert once == twice
+
+
+@given(LOG)
+def test_the_invariants_hold(log: list[Envelope]) -> None:
+    state = State()
+    for one in log:
+        before = dataclasses.replace(state, sensors=dict(state.sensors), sensor_tokens=dict(state.sensor_tokens))
+        outcome = apply(state, one)
+        assert (state.sensors, state.sensor_tokens) == (before.sensors, before.sensor_tokens)
+        assert outcome.accepted or not outcome.changes
+        state.put(outcome.changes)
+        live = [token for sensor in state.sensors.values() for token in sensor.tokens]
+        assert sorted(live) == sorted(state.sensor_tokens)
+        assert all(len(sensor.tokens) <= 2 for sensor in state.sensors.values())
+
+
+def test_an_envelope_survives_the_wire() -> None:
+    sent = envelope(register(zone="Europe/Paris"))
+    value = wire.encode(topics.CATALOG, 7, sent.record())
+    assert Envelope(**wire.decode(topics.CATALOG, value, lambda _: wire.raw_schema(topics.CATALOG))) == sent
+
+
+def test_tokens_and_secrets_have_their_form() -> None:
+    random = bytes(range(32))
+    assert make_token(random).startswith("pm1_")
+    assert len(make_token(random)) == 47
+    assert make_secret(random).startswith("pms_")
+    assert len(make_password(random)) == 19
+    assert hash_of("a") == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+    with pytest.raises(ValueError, match="expected 32"):
+        make_token(b"short")
