@@ -1,7 +1,7 @@
 """What open pages look at: one poller, however many pages look, silent when nobody does.
 
 A tick queries all watched sensors at once, builds the columns of each once, and hands the same lists to
-every page. A page that is still busy with its last update is passed over and gets everything next time.
+every page. Updates wait for a page that is busy; one that is far behind gets everything instead.
 """
 
 import asyncio
@@ -27,13 +27,15 @@ DEEP_EVERY = 10
 """Every so many ticks the whole window is asked for again."""
 MINUTES_EVERY = 5
 """Every so many ticks the minutes are looked at."""
+WAITING_MOST = 12
+"""Updates that may wait for a busy page, some seconds of them."""
 KEEP_S = 60
 """How long a sensor is remembered that nobody looks at."""
 
 PAGES = Gauge("powermon_web_pages", "Open live pages")
 SENSORS = Gauge("powermon_web_watched_sensors", "Sensors that open pages look at")
 TICKS = Histogram("powermon_web_tick_seconds", "One tick of the pages' poller: query, build, hand over")
-SKIPPED = Counter("powermon_web_updates_skipped_total", "Updates a busy page did not take; it gets everything with the next one")
+BEHIND = Counter("powermon_web_pages_behind_total", "Times a page was too busy for its updates and got everything instead")
 
 Deliver = Callable[[Update], Awaitable[None]]
 _NOTHING = Update()
@@ -45,12 +47,14 @@ class Page:
 
     Attributes:
         deliver: applies an update; may take as long as its connection does.
+        waiting: updates not delivered yet.
         stale: it missed something and needs everything.
     """
 
     sensor_id: str
     hours: int
     deliver: Deliver
+    waiting: list[Update] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
     stale: bool = False
 
@@ -214,23 +218,26 @@ class Feed:
             past = by_hours.get(page.hours, _NOTHING)
             if not (update or past or page.stale):
                 continue
-            if page.task is not None and not page.task.done():
+            if len(page.waiting) >= WAITING_MOST:
+                BEHIND.inc()
                 page.stale = True
-                SKIPPED.inc()
-                continue
-            if page.stale:
-                sent = self.whole(page.sensor_id, page.hours)
-            else:
-                sent = replace(update, past=past.past, change=past.change) if past else update
-            page.stale = False
-            page.task = asyncio.create_task(self._hand_over(page, sent))
+            if not page.stale:
+                page.waiting.append(replace(update, past=past.past, change=past.change) if past else update)
+            if page.task is None or page.task.done():
+                page.task = asyncio.create_task(self._hand_over(page))
 
-    async def _hand_over(self, page: Page, update: Update) -> None:
-        try:
-            await page.deliver(update)
-        except Exception as error:  # one page's broken connection is not the others' trouble
-            page.stale = True
-            self._log.info("a page did not take its update", reason=repr(error))
+    async def _hand_over(self, page: Page) -> None:
+        while page.waiting or page.stale:
+            if page.stale:
+                page.stale = False
+                page.waiting[:] = [self.whole(page.sensor_id, page.hours)]
+            try:
+                await page.deliver(page.waiting.pop(0))
+            except Exception as error:  # one page's broken connection is not the others' trouble
+                page.waiting.clear()
+                page.stale = True
+                self._log.info("a page did not take its update", reason=repr(error))
+                return
 
     # ---- bookkeeping
 

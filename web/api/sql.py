@@ -1,5 +1,6 @@
 """POST /api/v1/sql: an administrator's read-only query on ClickHouse."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -14,15 +15,20 @@ from web.identity import IDENTITY
 
 BODY_MAX = 256 << 10
 CHUNK = 256 << 10
+AT_ONCE = 2
+"""Queries at a time: the others of the database's threads are for pages and the sink."""
 DEFAULT_FORMAT = "JSONEachRow"
-FORMATS = {
-    **dict.fromkeys(("JSONEachRow", "JSONCompactEachRow", "JSONCompactEachRowWithNamesAndTypes"), "application/x-ndjson"),
-    **dict.fromkeys(("JSON", "JSONCompact", "JSONColumns"), "application/json"),
-    **dict.fromkeys(("CSV", "CSVWithNames"), "text/csv"),
-    **dict.fromkeys(("TSV", "TSVWithNames", "TabSeparated", "TabSeparatedWithNames"), "text/tab-separated-values"),
-    **dict.fromkeys(("Pretty", "PrettyCompact", "PrettySpace", "Vertical", "Markdown", "Values", "XML"), "text/plain"),
-    **dict.fromkeys(("Parquet", "Arrow", "ArrowStream", "Native", "RowBinary", "ORC", "Avro"), "application/octet-stream"),
+_KINDS = {
+    "application/x-ndjson": "JSONEachRow JSONCompactEachRow JSONCompactEachRowWithNamesAndTypes",
+    "application/json": "JSON JSONCompact JSONColumns",
+    "text/csv": "CSV CSVWithNames",
+    "text/tab-separated-values": "TSV TSVWithNames TabSeparated TabSeparatedWithNames",
+    "text/plain": "Pretty PrettyNoEscapes PrettyCompact PrettyCompactNoEscapes PrettySpace PrettySpaceNoEscapes "
+    "Vertical Markdown Values XML",
+    "application/octet-stream": "Parquet Arrow ArrowStream Native RowBinary ORC Avro",
 }
+FORMATS = {form: kind for kind, forms in _KINDS.items() for form in forms.split()}
+"""Formats of an answer, and their media types."""
 _READS = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS")
 _SKIP = re.compile(r"\s+|--[^\n]*|#[ !][^\n]*|/\*.*?\*/", re.DOTALL)
 _TOKEN = re.compile(
@@ -77,8 +83,11 @@ def bare_statement(sql: str) -> str:
     return "".join(parts).strip().removesuffix(";").strip()
 
 
-def check(ask: Ask) -> None:
+def check(ask: Ask) -> str:
     """Refuse what is not one reading statement in a format we know.
+
+    Returns:
+        the answer's format; a FORMAT clause wins over the one asked for beside the query.
 
     Raises:
         ValueError: why.
@@ -88,6 +97,10 @@ def check(ask: Ask) -> None:
     refused = refusal(ask.sql)
     if refused is not None:
         raise ValueError(refused)
+    named = re.search(r"\bFORMAT\s+(\w+)\s*$", bare_statement(ask.sql), re.IGNORECASE)
+    if named and named[1] not in FORMATS:
+        raise ValueError(f"FORMAT {named[1][:40]} came; expected one of {', '.join(FORMATS)}")
+    return named[1] if named else ask.format
 
 
 class SqlApi:
@@ -95,6 +108,7 @@ class SqlApi:
 
     def __init__(self, db: ClickHouse) -> None:
         self._db = db
+        self._free = asyncio.Semaphore(AT_ONCE)
         self._log = structlog.get_logger(__name__)
 
     def routes(self) -> list[web.RouteDef]:
@@ -108,19 +122,20 @@ class SqlApi:
             return problem(403, "scope_missing", "this token lacks the scope read")
         try:
             ask = await _read(request)
-            check(ask)
+            form = check(ask)
         except ValueError as error:
             return problem(422, "query_refused", str(error))
         self._log.info("query", name=identity.name, sql=ask.sql[:500])
         try:
-            found = await self._db.run(self._db.for_people, ask.sql.strip().removesuffix(";"), ask.format)
+            async with self._free:
+                found = await self._db.run(self._db.for_people, ask.sql.strip().removesuffix(";"), form)
         except QueryRefused as error:
             return problem(422, "query_refused", str(error))
         except PartUnavailable as error:
             unavailable = problem(503, "unavailable", str(error))
             unavailable.headers["Retry-After"] = "5"
             return unavailable
-        return await _stream(request, found, FORMATS[ask.format])
+        return await _stream(request, found, FORMATS[form])
 
 
 async def _read(request: web.Request) -> Ask:

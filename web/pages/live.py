@@ -11,6 +11,7 @@ from typing import Any
 from bokeh.document import Document
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
+from schemas.units import MINUTE_S
 from web.feed import Feed, Page
 from web.html import template
 from web.pages import look
@@ -33,7 +34,7 @@ def build(document: Document, feed: Feed, sensor_id: str, hours: int, allowed: C
     past_points = ColumnDataSource(dict.fromkeys(minutes.COLUMNS, ()), name="minutes")
     words = {name: ColumnDataSource({"json": [""]}, name=name) for name in ("now", "past")}
     choice = ColumnDataSource({"sensor": [sensor_id], "hours": [hours]}, name="choice")
-    plots = [*_minute_plots(points), _hours_plot(past_points)]
+    plots = [*_minute_plots(points), *_hours_plots(past_points)]
     for root in (*plots, points, past_points, *words.values(), choice):
         document.add_root(root)
     for model in document.models:
@@ -55,8 +56,11 @@ def build(document: Document, feed: Feed, sensor_id: str, hours: int, allowed: C
     assert context is not None
 
     async def deliver(update: Update) -> None:
+        shown = page.sensor_id, page.hours
+
         async def locked(_: Document) -> None:
-            show(update)
+            if shown == (page.sensor_id, page.hours):  # else the page has switched while this waited
+                show(update)
 
         if not context.destroyed:
             await context.with_locked_document(locked)
@@ -69,6 +73,7 @@ def build(document: Document, feed: Feed, sensor_id: str, hours: int, allowed: C
 
         async def locked(_: Document) -> None:
             feed.unwatch(page)
+            page.waiting.clear()
             page.sensor_id, page.hours = sensor, wanted_hours
             show(feed.whole(sensor, wanted_hours))
             feed.watch(page)
@@ -104,8 +109,9 @@ def _minute_plots(points: ColumnDataSource) -> list[Any]:
     return plots
 
 
-def _hours_plot(past_points: ColumnDataSource) -> Any:
-    plot = look.time_plot("hours", Range1d(start=0, end=3_600_000), height=236, axis=True)
+def _hours_plots(past_points: ColumnDataSource) -> list[Any]:
+    x = Range1d(start=0, end=3_600_000)
+    plot = look.time_plot("hours", x, height=214, axis=False)
     look.missing_spans(plot, ColumnDataSource({"x0": [], "x1": []}, name="past_gaps"))
     for phase in seconds.PHASES:
         colour = look.PHASE_COLOURS[phase]
@@ -127,7 +133,11 @@ def _hours_plot(past_points: ColumnDataSource) -> Any:
         renderers=[lines[0]],
     )
     plot.add_tools(hover)
-    return plot
+    strip = look.time_plot("coverage", x, height=72, axis=True)
+    strip.y_range.end = 100
+    strip.yaxis.ticker = [0, 100]
+    strip.vbar("t", MINUTE_S * 1000, "coverage", source=past_points, name="coverage", line_color=None, fill_color=look.COVERAGE)
+    return [plot, strip]
 
 
 def _apply(source: ColumnDataSource, change: minutes.Change) -> None:

@@ -10,6 +10,7 @@ PHASE_COLOURS = {"A": "#0072B2", "B": "#D55E00", "C": "#009E73"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 LABELS = "#5b6675"
 GRID = "#8a94a3"
+COVERAGE = "#7d8ea3"
 
 
 def time_plot(name: str, x: Range1d, *, height: int, axis: bool) -> Any:

@@ -3,6 +3,7 @@
   const powermon = window.powermon
   const $ = (id) => document.getElementById(id)
   const QUANTITIES = ["power", "voltage", "pf"]
+  const SHARED = { gaps: "--gap", coverage: "--coverage" }
   const hidden = new Set()
   let model
 
@@ -52,11 +53,11 @@
   function colours() {
     const style = getComputedStyle(document.documentElement)
     const of = (name) => style.getPropertyValue(name).trim()
-    for (const name of [...QUANTITIES, "hours"]) {
+    for (const name of [...QUANTITIES, "hours", "coverage"]) {
       const plot = model[name]
       for (const axis of [...plot.below, ...plot.left]) axis.setv({ major_label_text_color: of("--muted") })
       for (const renderer of plot.renderers) {
-        const colour = of(renderer.name === "gaps" ? "--gap" : `--phase-${renderer.name}`)
+        const colour = of(SHARED[renderer.name] ?? `--phase-${renderer.name}`)
         const kind = renderer.glyph.type
         if (kind === "Line") renderer.glyph.setv({ line_color: colour })
         else renderer.glyph.setv({ fill_color: colour })
@@ -66,8 +67,8 @@
 
   function ticks() {
     const width = document.querySelector("main").clientWidth
-    for (const name of [...QUANTITIES, "hours"]) {
-      const most = Math.floor(width / (name === "hours" ? 90 : 110))
+    for (const name of [...QUANTITIES, "hours", "coverage"]) {
+      const most = Math.floor(width / (name === "coverage" ? 90 : 110))
       model[name].below[0].ticker.setv({ desired_num_ticks: Math.max(3, Math.min(8, most)) })
     }
   }
@@ -102,7 +103,7 @@
 
   function start(found) {
     const named = (name) => found.get_model_by_name(name)
-    model = Object.fromEntries([...QUANTITIES, "hours", "points", "minutes", "now", "past", "choice", "now_gaps", "past_gaps"].map((n) => [n, named(n)]))
+    model = Object.fromEntries([...QUANTITIES, "hours", "coverage", "points", "minutes", "now", "past", "choice", "now_gaps", "past_gaps"].map((n) => [n, named(n)]))
     powermon.model = model
     model.now.properties.data.change.connect(showNow)
     model.past.properties.data.change.connect(showPast)
