@@ -20,14 +20,22 @@ class LogUnavailable(PartUnavailable):
     """The log did not take a message; it may be sent again."""
 
 
+class QueueFull(LogUnavailable):
+    """Too many messages wait for the broker."""
+
+
 class Publisher:
     """Publishes values and waits until all in-sync replicas have them. For one event loop, and its thread only.
 
     Args:
         bootstrap: host:port[,…].
         linger_ms: how long the client gathers messages into a batch.
-        queue_max: messages that may wait for the broker; beyond it `LogUnavailable` at once.
+        queue_max: messages that may wait for the broker; beyond it `QueueFull` at once.
         timeout_ms: a message not acknowledged by then failed.
+
+    Attributes:
+        broken: set when the client has given up for good (the broker lost what it had acknowledged, say);
+            only a new process helps.
     """
 
     def __init__(
@@ -47,6 +55,7 @@ class Publisher:
             }
         )
         self._loop = asyncio.get_running_loop()
+        self.broken = asyncio.Event()
         self._in_flight = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -57,7 +66,7 @@ class Publisher:
             a future that is done when the message is safe, or raises LogUnavailable.
 
         Raises:
-            LogUnavailable: the local queue is full.
+            LogUnavailable: the local queue is full (`QueueFull`), or the client cannot take the message.
         """
         future = self._loop.create_future()
 
@@ -67,7 +76,7 @@ class Publisher:
                 if error is None:
                     future.set_result(None)
                 else:
-                    future.set_exception(_unacknowledged(error))
+                    future.set_exception(self._failed(error))
 
         self._produce(topic, key, value, acknowledged)
         return future
@@ -91,7 +100,7 @@ class Publisher:
                 if failed is None:
                     pending.set_result(None)
                 else:
-                    pending.set_exception(_unacknowledged(failed))
+                    pending.set_exception(self._failed(failed))
 
         for key, value in messages:
             left += 1
@@ -99,7 +108,7 @@ class Publisher:
                 try:
                     self._produce(topic, key, value, acknowledged)
                     break
-                except LogUnavailable:
+                except QueueFull:
                     await asyncio.sleep(0.01)
         self._in_flight += 1
         acknowledged(None, None)
@@ -109,10 +118,17 @@ class Publisher:
         try:
             self._producer.produce(topic, value, key, on_delivery=acknowledged)
         except BufferError as error:
-            raise LogUnavailable("the log takes no more messages now; the broker is down or slow; try again") from error
+            raise QueueFull("the log takes no more messages now; the broker is down or slow; try again") from error
+        except KafkaException as error:
+            raise self._failed(error.args[0]) from error
         self._in_flight += 1
         if self._timer is None:
             self._timer = self._loop.call_later(POLL_S, self._poll)
+
+    def _failed(self, error: KafkaError) -> LogUnavailable:
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self.broken.set()
+        return LogUnavailable(f"the log did not acknowledge a message: {error.str()}; try again")
 
     def _poll(self) -> None:
         self._producer.poll(0)
@@ -131,10 +147,6 @@ class Publisher:
         self._producer.purge()
         self._producer.poll(0)
         return left
-
-
-def _unacknowledged(error: KafkaError) -> LogUnavailable:
-    return LogUnavailable(f"the log did not acknowledge a message: {error.str()}; try again")
 
 
 def transient(error: KafkaException) -> bool:

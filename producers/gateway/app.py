@@ -11,7 +11,7 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 
 from infra import health
-from infra.publish import Publisher
+from infra.publish import LogUnavailable, Publisher
 from infra.settings import Settings
 from producers.gateway import replies
 from producers.gateway.connection import Server
@@ -72,6 +72,15 @@ class Gateway:
         """
         await self._view.ready(timeout_s)
 
+    async def broken(self) -> None:
+        """Wait until only a new process helps; for ever if all is well.
+
+        Raises:
+            LogUnavailable: the log's client has given up.
+        """
+        await self._publisher.broken.wait()
+        raise LogUnavailable("the log's client has given up for good; the gateway ends so that a new one starts")
+
     async def stop(self) -> None:
         """Take no more, answer what is in flight, leave nothing in the client's queue."""
         await self._runner.cleanup()
@@ -130,11 +139,15 @@ async def start(settings: Settings, registry: Schemas | None = None) -> Gateway:
 
 
 async def run(settings: Settings) -> None:
-    """Serve until cancelled, then stop gracefully."""
+    """Serve until cancelled, then stop gracefully.
+
+    Raises:
+        LogUnavailable: the log's client has given up; start again.
+    """
     gateway = await start(settings)
     calm_collector()
     try:
-        await asyncio.Event().wait()
+        await gateway.broken()
     finally:
         await gateway.stop()
 

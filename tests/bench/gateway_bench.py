@@ -25,7 +25,7 @@ from typing import Any
 
 import uvloop
 from aiohttp import web
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra import embedded, logs, topics
 from infra.running import Running
@@ -272,7 +272,17 @@ def _varint(value: bytes, at: int) -> int:
 
 def _ends(consumer: Consumer) -> dict[int, int]:
     partitions = consumer.list_topics(READINGS.name, timeout=10).topics[READINGS.name].partitions
-    return {p: consumer.get_watermark_offsets(TopicPartition(READINGS.name, p), timeout=10)[1] for p in partitions}
+    return {p: _end(consumer, p) for p in partitions}
+
+
+def _end(consumer: Consumer, partition: int) -> int:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(TopicPartition(READINGS.name, partition), timeout=10)[1])
+        except KafkaException:  # a topic just made has no leader yet
+            if time.monotonic() > deadline:
+                raise
 
 
 @contextlib.contextmanager
