@@ -14,6 +14,7 @@ from schemas.late_minute import encode_late
 from schemas.power_minute import encode_minutes
 from schemas.run import Run
 from streams import metrics
+from streams.core.selection import Selection
 from streams.core.window import Checkpoint, Partition, Position
 from streams.deadletter import letter
 from streams.fatal import fatal
@@ -31,6 +32,7 @@ class Outputs:
 
     Attributes:
         minutes, late: topics to publish to; a replay names its own.
+        dead: likewise; empty: say nothing, as in a replay of what was reported already.
         minutes_id, late_id, dead_id: schema ids.
     """
 
@@ -45,11 +47,18 @@ class Outputs:
 
 @dataclass(slots=True)
 class Owned:
-    """One partition of ours: its fold, the dead letters not yet published, and what was committed last."""
+    """One partition of ours.
+
+    Attributes:
+        letters: dead letters not yet published.
+        committed: what was committed last.
+        hole_at: while the readings before this offset are looked for: where the log went on.
+    """
 
     fold: Partition
     letters: list[tuple[bytes, bytes]] = field(default_factory=list)
     committed: Position | None = None
+    hole_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -57,38 +66,47 @@ class Minutes:
     """The agent's working set.
 
     Attributes:
-        busy_since: monotonic time at which the run in hand was begun, None between runs.
-        done_at: monotonic time of the last finished run or checkpoint.
+        only: the sensor-minutes to fold; None: all.
+        busy_since, flush_since: monotonic time at which the run in hand, or publishing, was begun; None between.
     """
 
     app: RunApp
     decoder: wire.ReadingDecoder
     outputs: Outputs
     lateness_ms: int
+    only: Selection | None = None
     owned: dict[TP, Owned] = field(default_factory=dict)
     busy_since: float | None = None
-    done_at: float = field(default_factory=time.monotonic)
+    flush_since: float | None = None
+    _forgotten: int = 0
 
     async def take(self, tp: TP, run: Run) -> None:
         """Fold one run of one partition."""
         self.busy_since = time.monotonic()
-        if tp not in self.owned:
-            self.owned[tp] = await self._restore(tp, int(run.offset[0]))
+        if await self._ready_for(tp, int(run.offset[0])):
+            await self._take(tp, run)
+        self.busy_since = None
+
+    async def _take(self, tp: TP, run: Run) -> None:
         for start in range(0, len(run), SLICE):
             await self._fold(tp, self.owned[tp], run.part(start, start + SLICE))
             await asyncio.sleep(0)
             if tp not in self.owned:  # revoked meanwhile: the next owner reads it again
                 break
         metrics.behind(tp, int(run.offset[-1]) + 1, self.app.consumer.highwater(tp))
-        self.busy_since, self.done_at = None, time.monotonic()
 
-    def forget(self, partitions: set[TP]) -> None:
-        """Drop the state of partitions that are taken away; what was not committed is folded again by the next owner."""
-        for tp in partitions:
-            self.owned.pop(tp, None)
+    def forget(self) -> None:
+        """Drop all state, as a rebalance takes all partitions away; what was not committed is folded again by the next owner."""
+        self.owned.clear()
+        self._forgotten += 1
 
     async def flush(self) -> None:
         """Publish what changed, wait until it is safe, then let the group's offsets follow."""
+        self.flush_since = time.monotonic()
+        await self._flush()
+        self.flush_since = None
+
+    async def _flush(self) -> None:
         names = self.decoder.names.names
         taken = [(tp, one, one.fold.checkpoint(names)) for tp, one in self.owned.items()]
         commits: dict[TP, Commit] = {}
@@ -111,7 +129,7 @@ class Minutes:
             except RegistryUnavailable as error:
                 log.warning("waiting for the schema registry", detail=str(error))
                 await asyncio.sleep(1)
-        for at, reason in rejected:
+        for at, reason in rejected if self.outputs.dead else ():
             offset = int(run.offset[at])
             if offset >= max(one.fold.redo_below, one.fold.next_offset):
                 one.letters.append(letter(self.outputs.dead_id, tp, run, at, reason, "worker"))
@@ -136,24 +154,38 @@ class Minutes:
         metrics.MINUTES.inc(len(checkpoint.minutes))
         metrics.LATE.inc(len(late))
 
-    async def _restore(self, tp: TP, first_offset: int) -> Owned:
-        commit = await self.app.runs.committed_with(tp)
-        position = None
-        if commit is not None:
-            try:
-                position = Position.parse(commit.offset, commit.metadata)
-            except ValueError as error:
-                raise ConfigurationError(
-                    f"group {self.app.conf.id} committed {commit.metadata!r} for {tp.topic} {tp.partition}; expected "
-                    "'watermark,next offset': another program commits for this group; give it a group of its own"
-                ) from error
-        fold = Partition.restore(position, self.lateness_ms)
-        if first_offset > fold.next_offset:
-            log.warning(
-                "the log begins later than the last commit", partition=tp.partition, expected=fold.next_offset, found=first_offset
+    async def _ready_for(self, tp: TP, first_offset: int) -> bool:
+        """Whether the partition's fold stands where a run that begins at this offset can follow."""
+        if tp not in self.owned:
+            forgotten = self._forgotten
+            one = Owned(Partition.restore(await self._committed(tp), self.lateness_ms))
+            if forgotten != self._forgotten:  # taken away meanwhile: whoever has it now reads the run again
+                return False
+            self.owned[tp] = one
+            log.info(
+                "partition restored", partition=tp.partition, offset=one.fold.next_offset, watermark_ms=one.fold.watermark_ms
             )
-        log.info("partition restored", partition=tp.partition, offset=fold.next_offset, watermark_ms=fold.watermark_ms)
-        return Owned(fold)
+        one = self.owned[tp]
+        if first_offset <= one.fold.next_offset or (one.hole_at is not None and first_offset <= one.hole_at):
+            one.hole_at = None
+            return True
+        # The engine passed over something, or the log has a hole. Read from where the fold stands: what comes then is all there is.
+        one.hole_at = first_offset
+        log.warning("readings are missing, going back", partition=tp.partition, expected=one.fold.next_offset, found=first_offset)
+        await self.app.consumer.seek(tp, one.fold.next_offset)
+        return False
+
+    async def _committed(self, tp: TP) -> Position | None:
+        commit = await self.app.runs.committed_with(tp)
+        if commit is None:
+            return None
+        try:
+            return Position.parse(commit.offset, commit.metadata)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"group {self.app.conf.id} committed {commit.metadata!r} for {tp.topic} {tp.partition}; expected "
+                "'watermark,next offset': another program commits for this group; give it a group of its own"
+            ) from error
 
 
 def attach(app: RunApp, work: Minutes, publish_interval_s: float) -> None:
@@ -174,6 +206,8 @@ def attach(app: RunApp, work: Minutes, publish_interval_s: float) -> None:
             with fatal("publishing minutes"):
                 await work.flush()
 
-    @app.on_partitions_revoked.connect  # type: ignore[arg-type]
-    async def revoked(_app: object, partitions: set[TP], **_: object) -> None:
-        work.forget(partitions)
+    async def rebalanced(_app: object, _: set[TP], **__: object) -> None:
+        work.forget()
+
+    app.on_partitions_revoked.connect(rebalanced)  # type: ignore[arg-type]
+    app.on_partitions_assigned.connect(rebalanced)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from schemas.power_minute import MinuteRows
 from schemas.sensor_reading import ProbeSeconds, ReadingBatch, summarise
 from schemas.units import MINUTE_S
 from streams.core.minute import OpenMinutes, dense, minute_keys
+from streams.core.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +72,23 @@ class Partition:
         lateness_ms: how long after its end a minute stays open.
         watermark_ms, next_offset: as in Position.
         redo_below: offsets below it were decided before the commit that this state started from.
+        only: the sensor-minutes to count and report, None: all; the watermark is everybody's.
     """
 
     lateness_ms: int
     watermark_ms: int = 0
     next_offset: int = 0
     redo_below: int = 0
+    only: Selection | None = None
     open: OpenMinutes = field(default_factory=OpenMinutes)
     _late: dict[int, int] = field(default_factory=dict)
 
     @classmethod
-    def restore(cls, position: Position | None, lateness_ms: int) -> "Partition":
+    def restore(cls, position: Position | None, lateness_ms: int, only: Selection | None = None) -> "Partition":
         """The state to begin with at a committed position (None: at the beginning of the log)."""
         if position is None:
-            return cls(lateness_ms)
-        return cls(lateness_ms, position.watermark_ms, position.offset, position.next_offset)
+            return cls(lateness_ms, only=only)
+        return cls(lateness_ms, position.watermark_ms, position.offset, position.next_offset, only)
 
     def fold(self, batch: ReadingBatch) -> None:
         """Take in the next readings, in log order; those below `next_offset` are passed over."""
@@ -96,6 +99,8 @@ class Partition:
         minute = batch.timestamp_s // MINUTE_S
         late = (minute + 1) * (MINUTE_S * 1000) + self.lateness_ms <= watermark
         ahead = batch.offset >= self.next_offset
+        if self.only is not None:
+            ahead &= self.only.wanted(batch.names, batch.sensor, minute)
         counts = ahead & ~late
         # A late reading below redo_below was counted or reported before the commit: its minute is final.
         reported = np.flatnonzero(ahead & late & (batch.offset >= self.redo_below))
