@@ -77,7 +77,7 @@ class Feed:
 
 def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
     """Every feed, by the name of its topic."""
-    readings, minutes = wire.ReadingDecoder(schema_of), MinuteDecoder(schema_of)
+    readings = wire.ReadingDecoder(schema_of)
 
     def reading_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
         batch, rejected = readings.decode(taken.run())
@@ -85,15 +85,22 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
         batch.offset = taken.offset[kept]
         return rows.readings(batch, taken.partition[kept]), rejected
 
-    def minute_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
-        batch, rejected = minutes.decode(taken.values)
-        return rows.minutes(batch), rejected
-
     every = (
         Feed(topics.READINGS, tables.READINGS_RAW, reading_rows, reports=False),  # the worker reports these
-        Feed(topics.MINUTES, tables.MINUTES_RAW, minute_rows, reports=True),
+        minute_feed(schema_of, topics.MINUTES, tables.MINUTES_RAW),
     )
     return {feed.topic.name: feed for feed in every}
+
+
+def minute_feed(schema_of: wire.SchemaOf, topic: Topic, table: Table) -> Feed:
+    """Minutes of one topic into one table; a replay has its own of both."""
+    decoder = MinuteDecoder(schema_of)
+
+    def minute_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        batch, rejected = decoder.decode(taken.values)
+        return rows.minutes(batch), rejected
+
+    return Feed(topic, table, minute_rows, reports=True)
 
 
 def carry(store: ClickHouse, feed: Feed, taken: Taken, threads: Executor) -> tuple[int, Rejected]:

@@ -32,6 +32,22 @@ _DAY_S = 86_400
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where late minutes come from and go to; a replay has a way of its own.
+
+    Attributes:
+        late, minutes: topics.
+        group: the consumer group.
+        ends: by topic and partition of sensor.readings, the offset at which the log ends for it; empty: it does not.
+    """
+
+    late: str = topics.LATE.name
+    minutes: str = topics.MINUTES.name
+    group: str = broker.REBUILD_GROUP
+    ends: Offsets = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Round:
     """What was read from power.late and is to be rebuilt.
@@ -55,10 +71,12 @@ class Rebuilder:
         settings: broker, group membership, interval, retention.
         store: where raw is.
         registry: schemas to read and write with.
+        way: topics and group; None: the live ones.
     """
 
-    def __init__(self, settings: Settings, store: ClickHouse, registry: Registry) -> None:
+    def __init__(self, settings: Settings, store: ClickHouse, registry: Registry, way: Way | None = None) -> None:
         self._settings, self._store, self._registry = settings, store, registry
+        self._way = way or Way()
         self._stop = threading.Event()
         self._backoff_s = 0.0
         self._uncommitted: Offsets = {}
@@ -70,11 +88,11 @@ class Rebuilder:
         Raises:
             KafkaException: the broker has shut this member out for good; the process must start anew.
         """
-        self._member = broker.consumer(self._settings, broker.REBUILD_GROUP)
+        self._member = broker.consumer(self._settings, self._way.group)
         self._sink = broker.consumer(self._settings, broker.SINK_GROUP)  # only asks; it never joins the group
         self._producer = SafeProducer(self._settings)
         try:
-            self._member.subscribe([topics.LATE.name])
+            self._member.subscribe([self._way.late])
             while not self._stop.is_set():
                 self._once()
         finally:
@@ -158,7 +176,7 @@ class Rebuilder:
             if len(rows) < len(chunk):
                 metrics.REBUILD_SKIPPED.inc(len(chunk) - len(rows))
                 log.warning("late minutes without raw readings are left as they are", minutes=len(chunk) - len(rows))
-            self._producer.send(topics.MINUTES.name, encode_minutes(head, rows))
+            self._producer.send(self._way.minutes, encode_minutes(head, rows))
             metrics.REBUILT.inc(len(rows))
             if self._stop.is_set():
                 return False
@@ -176,7 +194,7 @@ class Rebuilder:
         while not self._stop.is_set():
             have = broker.committed(self._sink, needs) if needs else {}
             if all(have[place] >= need for place, need in needs.items()):
-                return have
+                return {place: min(end, self._way.ends.get(place, end)) for place, end in have.items()}
             broker.rest(self._member, _WAIT_S, self._stop)
         return None
 

@@ -38,11 +38,19 @@ class Sink:
         settings: broker, group membership, interval.
         store: where rows go.
         registry: writers' schemas.
+        only: the feeds to carry; None: the live ones. A replay has its own, and a group of its own.
     """
 
-    def __init__(self, settings: Settings, store: ClickHouse, registry: Registry) -> None:
-        self._settings, self._store, self._registry = settings, store, registry
-        self._feeds = feeds(registry.schema_of)
+    def __init__(
+        self,
+        settings: Settings,
+        store: ClickHouse,
+        registry: Registry,
+        only: dict[str, Feed] | None = None,
+        group: str = broker.SINK_GROUP,
+    ) -> None:
+        self._settings, self._store, self._registry, self._group = settings, store, registry, group
+        self._feeds = feeds(registry.schema_of) if only is None else only
         self._stop = threading.Event()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="insert")
         self._letters: SafeProducer | None = None
@@ -61,7 +69,7 @@ class Sink:
         Raises:
             KafkaException: the broker has shut this member out for good; the process must start anew.
         """
-        self._member = broker.consumer(self._settings, broker.SINK_GROUP)
+        self._member = broker.consumer(self._settings, self._group)
         try:
             self._member.subscribe(list(self._feeds))
             while not self._stop.is_set():
