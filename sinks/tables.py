@@ -102,5 +102,8 @@ MINUTES = Table(
 MIGRATIONS = Table("schema_migrations", ("number", "name", "checksum", "applied", "change"))
 """What `migrate` has done; the highest change of a number tells."""
 
+REPLAYS = Table("replays", ("name", "change", "body"))
+"""What each replay was asked and how far it got, as JSON; an empty body: deleted."""
+
 STORED = (READINGS_RAW, MINUTES_RAW)
 VIEWS = (READINGS, MINUTES)

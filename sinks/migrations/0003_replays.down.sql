@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS replays $on_cluster SYNC;
