@@ -1,0 +1,244 @@
+"""The worker beside other engines that do the same job on the same topic: readings in, exact minutes out."""
+
+import asyncio
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from infra import child
+from infra.programs import environment
+from infra.settings import Settings
+from schemas import topics
+from schemas.registry import Registry
+from streams.app import GROUP
+from tests.bench import outputs
+from tests.bench.feed import Feed
+from tests.bench.kafka_streams import build
+
+ROOT = Path(__file__).parents[2]
+OURS = "powermon worker"
+STREAMS = "Kafka Streams, 2 threads"
+FAUST = "Faust, an agent per event"
+QUIX = "Quix Streams"
+BARE = "bare confluent-kafka loop"
+PYTHON_ENGINES = {FAUST: ("faust_events", 60_000), QUIX: ("quix", 150_000), BARE: ("bare", 150_000)}
+"""Module of tests/bench/engines, and how many messages it is given: a single one at a time takes long."""
+
+ROUNDS = 3
+_COUNT = "powermon_worker_readings_total"
+POLL_S = 0.05
+LONG_S = 300.0
+
+Mark = tuple[float, float, int]
+"""Monotonic time, CPU seconds used by then, messages taken by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One engine's pass over the topic.
+
+    Attributes:
+        per_s: messages a second between the first and the last that was folded.
+        late_half_per_s: the same over the second half.
+        per_cpu_s: messages per CPU second of the engine's process.
+        published_per_s: from the first fold until the last minute was acknowledged.
+        wrong: how its minutes differ from what they must be; None when they do not.
+    """
+
+    name: str
+    messages: int
+    per_s: float
+    late_half_per_s: float
+    per_cpu_s: float
+    published_per_s: float
+    memory_mb: int
+    upserts: int
+    wrong: str | None
+
+
+def summary(name: str, marks: Sequence[Mark], published_at: float, memory_mb: int, upserts: int, wrong: str | None) -> Run:
+    first, last = marks[0], marks[-1]
+    middle = min(marks, key=lambda mark: abs(mark[2] - (first[2] + last[2]) / 2))
+
+    def rate(a: Mark, b: Mark) -> float:
+        return (b[2] - a[2]) / (b[0] - a[0])
+
+    return Run(
+        name,
+        last[2],
+        rate(first, last),
+        rate(middle, last),
+        (last[2] - first[2]) / max(last[1] - first[1], 0.01),
+        last[2] / (published_at - first[0]),
+        memory_mb,
+        upserts,
+        wrong,
+    )
+
+
+def median(runs: Sequence[Run]) -> Run:
+    """Figure by figure; wrong if one was."""
+    first = runs[0]
+    figures = {
+        name: statistics.median(getattr(run, name) for run in runs)
+        for name in ("per_s", "late_half_per_s", "per_cpu_s", "published_per_s", "upserts")
+    }
+    memory_mb = max(run.memory_mb for run in runs)
+    return Run(
+        first.name,
+        first.messages,
+        memory_mb=memory_mb,
+        wrong=next((run.wrong for run in runs if run.wrong), None),
+        **figures,
+    )
+
+
+def measure(settings: Settings, feed: Feed, scratch: Path, rounds: int = ROUNDS) -> dict[str, Run]:
+    """Every engine on the topic of `feed`; ours and the one of the JVM in turns, the median of `rounds`.
+
+    Args:
+        settings: of the broker whose `sensor.readings` holds the feed, and of its registry.
+        scratch: an empty folder.
+    """
+    streams = build.command(scratch)
+    pairs: dict[str, list[Run]] = {OURS: [], STREAMS: []}
+    for _ in range(rounds):
+        pairs[OURS].append(ours(settings, feed, scratch / "worker.log"))
+        if streams is not None:
+            pairs[STREAMS].append(other(STREAMS, streams, settings, feed, len(feed)))
+    found = {name: median(runs) for name, runs in pairs.items() if runs}
+    for name, (module, messages) in PYTHON_ENGINES.items():
+        command = [sys.executable, "-m", f"tests.bench.engines.{module}"]
+        found[name] = other(name, command, settings, feed, min(messages, len(feed)))
+    return found
+
+
+# ---- ours
+
+
+def ours(settings: Settings, feed: Feed, log: Path) -> Run:
+    """The worker's own process, over the whole topic."""
+    _forget(settings, GROUP)
+    start = outputs.ends(settings.kafka, topics.MINUTES.name)
+    others = {topic: outputs.ends(settings.kafka, topic.name) for topic in (topics.LATE, topics.DEAD_LETTERS)}
+    process = child.spawn([sys.executable, "-m", "infra.cli", "worker"], log, environment(settings), ROOT)
+    try:
+        marks = _watch(process, settings.worker_port, len(feed))
+        published_at = asyncio.run(_wait_committed(settings))
+        peak_mb = memory_mb(process.pid, "VmHWM")
+    finally:
+        child.stop(process, 15)
+    found, upserts = outputs.minutes(settings.kafka, topics.MINUTES.name, start)
+    wrong = outputs.difference(found, feed.everything)
+    for topic, before in others.items():
+        if outputs.ends(settings.kafka, topic.name) != before:
+            wrong = f"something was sent to {topic.name}"
+    return summary(OURS, marks, published_at, peak_mb, upserts, wrong)
+
+
+def _watch(process: subprocess.Popen[bytes], port: int, total: int) -> list[Mark]:
+    """Ask the worker how far it is until it has folded everything."""
+    marks: list[Mark] = []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    deadline = time.monotonic() + LONG_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the worker ended"
+        time.sleep(POLL_S)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        except OSError:
+            connection.close()
+            continue
+        count = next(
+            int(float(line.split()[1])) for line in text.splitlines() if line.startswith("powermon_worker_readings_total")
+        )
+        if count and (not marks or count > marks[-1][2]):
+            marks.append((time.monotonic(), cpu_s(process.pid), count))
+        if count >= total:
+            return marks
+    raise AssertionError(f"the worker folded {marks[-1][2] if marks else 0} of {total} readings")
+
+
+async def _wait_committed(settings: Settings) -> float:
+    """When the group's commit says that everything was folded and is published."""
+    ends = {p: str(n) for p, n in outputs.ends(settings.kafka, topics.READINGS.name).items()}
+    # Not confluent-kafka, which reads past the end of a commit's metadata.
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    deadline = time.monotonic() + 60
+    try:
+        while time.monotonic() < deadline:
+            found = await admin.list_consumer_group_offsets(GROUP)
+            if {tp.partition: one.metadata.partition(",")[2] for tp, one in found.items()} == ends:
+                return time.monotonic()
+            await asyncio.sleep(POLL_S)
+    finally:
+        await admin.close()
+    raise AssertionError("the worker did not commit the end of the topic")
+
+
+# ---- others
+
+
+def other(name: str, command: list[str], settings: Settings, feed: Feed, total: int) -> Run:
+    """An engine of tests/bench/engines, over the first `total` messages that it reads."""
+    short = name.partition(",")[0].replace(" ", "-").lower()
+    group, out = f"bench-{short}-{os.getpid()}-{time.monotonic_ns()}", f"bench.minutes.{short}.{time.monotonic_ns()}"
+    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    admin.create_topics([NewTopic(out, feed.partitions, 1)])[out].result()
+    minutes_id = Registry(settings.registry, settings.schema_cache).id_of(topics.MINUTES)
+    arguments = [settings.kafka, group, out, str(minutes_id), str(total)]
+    run = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=LONG_S, check=False)
+    assert run.returncode == 0, f"{name}: {run.stderr[-2000:]}"
+    report: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    prefix = {int(p): n for p, n in report["prefix"].items()}
+    assert sum(prefix.values()) == total, f"{name} took {prefix}"
+    found, upserts = outputs.minutes(settings.kafka, out, {})
+    admin.delete_topics([out])[out].result()
+    wrong = outputs.difference(found, feed.expected(prefix))
+    marks = [(at, cpu, count) for at, cpu, count in report["marks"]]
+    return summary(name, marks, report["published_at"], report["memory_mb"], upserts, wrong)
+
+
+# ---- processes and groups
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process, all threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(pid: int, what: str = "VmRSS") -> int:
+    """Memory of a process: VmRSS now, VmHWM at most."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what + ":")) // 1024
+
+
+def _forget(settings: Settings, group: str) -> None:
+    """Let a group begin anew."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            admin.delete_consumer_groups([group])[group].result()
+            return
+        except KafkaException as error:
+            problem = error.args[0]
+        if problem.name() == "GROUP_ID_NOT_FOUND":
+            return
+        time.sleep(0.2)  # its last member is still known
+    raise AssertionError(f"the group {group} stays: {problem}")
