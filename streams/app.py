@@ -24,6 +24,7 @@ def make_app(settings: Settings, group: str = GROUP) -> RunApp:
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
         broker_session_timeout=float(settings.session_timeout_s),
+        broker_request_timeout=settings.session_timeout_s + 60.0,  # longer than a session, or Faust refuses to start
         broker_heartbeat_interval=settings.session_timeout_s / 10,
         stream_buffer_maxsize=16,  # runs, not messages
         stream_wait_empty=False,  # nothing is acknowledged by Faust, so nothing would ever be empty

@@ -9,8 +9,20 @@ LATE = Counter("powermon_worker_late_minutes", "Minutes handed to the rebuilder"
 DEAD = Counter("powermon_worker_dead_letters", "Messages that could not be used")
 OPEN = Gauge("powermon_worker_open_minutes", "Sensor-minutes that can still grow")
 LAG = Gauge("powermon_worker_lag", "Messages not yet folded (processed lag)", ["partition"])
+LAG_AGE = Gauge(
+    "powermon_worker_lag_seconds", "How long the oldest message that is not yet folded has waited, at most", ["partition"]
+)
 
 
 def behind(tp: TP, next_offset: int, end_offset: int | None) -> None:
     """Note how far the fold is behind the end of a partition."""
     LAG.labels(tp.partition).set(max(0, (end_offset or next_offset) - next_offset))
+
+
+def lags(of: dict[int, tuple[int, float]]) -> None:
+    """Note messages and seconds behind by partition; the others are not ours any more."""
+    LAG.clear()
+    LAG_AGE.clear()
+    for partition, (messages, seconds) in of.items():
+        LAG.labels(partition).set(messages)
+        LAG_AGE.labels(partition).set(seconds)

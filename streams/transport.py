@@ -162,5 +162,26 @@ class RunApp(faust.App):
         keep_fetches_whole()
         super().__init__(*args, **options)
 
+    def failure(self) -> str | None:
+        """Why the engine will never fetch or commit again; None while it may.
+
+        An error that aiokafka's coordinator cannot get over (a session timeout the broker does not allow, say)
+        waits there to be fetched by a caller who, while nothing is assigned, does not come.
+        """
+        thread = self.runs._thread
+        if (reason := self.crash_reason or thread.crash_reason) is not None:
+            return repr(reason)
+        if (consumer := thread._consumer) is None:
+            return None
+        coordinator, running = consumer._coordinator, thread._thread
+        if getattr(coordinator, "_pending_exception", None) is not None:
+            return repr(coordinator._pending_exception)
+        if running is not None and not running.is_alive():
+            return "the consumer's thread has ended"
+        for name, task in (("group", getattr(coordinator, "_coordination_task", None)), ("fetch", consumer._fetcher._fetch_task)):
+            if task is not None and task.done():
+                return f"the consumer's {name} task has ended"
+        return None
+
     def _new_transport(self) -> RunTransport:
         return RunTransport(self.conf.broker_consumer, self)

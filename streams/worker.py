@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import time
 
 import structlog
 
@@ -14,11 +13,9 @@ from schemas import topics, wire
 from schemas.registry import Registry
 from streams.agents import minutes
 from streams.app import make_app
-from streams.fatal import die
+from streams.fatal import die, fatal
 from streams.transport import RunApp
-
-STALL_S = 60.0
-"""A run in hand for longer than this is a stall: the process ends and starts anew."""
+from streams.watch import LOOK_S, Watch
 
 log = structlog.get_logger()
 
@@ -41,43 +38,39 @@ async def run(settings: Settings) -> None:
     work = minutes.Minutes(app, wire.ReadingDecoder(registry.schema_of), outputs, settings.lateness_s * 1000)
     minutes.attach(app, work, settings.publish_interval_s)
 
+    watch = Watch(app, work, settings.kafka, settings.session_timeout_s)
+
     async def alive() -> str | None:
-        return _stalled(work)
+        return app.failure() or watch.problem()
 
     async def ready() -> str | None:
-        if not app.consumer_generation_id:
-            return "waiting for the broker to assign partitions"
-        return _stalled(work)
+        return app.failure() or watch.unready()
 
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     runner = await health.serve("127.0.0.1", settings.worker_port, alive, ready)
-    await app.start()
+    with fatal("starting the stream engine"):
+        await app.start()
     log.info("worker started", group=app.conf.id, broker=settings.kafka)
-    watch = asyncio.create_task(_watch(app, work))
+    watching = asyncio.create_task(_end_when_stuck(app, watch))
     await stop.wait()
-    watch.cancel()
+    watching.cancel()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(app.stop(), 10)
     await publisher.close()
     await runner.cleanup()
 
 
-def _stalled(work: minutes.Minutes) -> str | None:
-    now = time.monotonic()
-    if work.busy_since is not None and now - work.busy_since > STALL_S:
-        return f"the run in hand was begun {now - work.busy_since:.0f} s ago"
-    return None
-
-
-async def _watch(app: RunApp, work: minutes.Minutes) -> None:
-    """End the process when Faust has given up or the agent hangs: neither shows from outside."""
-    while True:
-        await asyncio.sleep(2)
-        reason = app.crash_reason or app.runs._thread.crash_reason
-        if reason is not None:
-            die("the stream engine stopped", repr(reason))
-        problem = _stalled(work)
-        if problem:
-            die("the worker hangs", problem)
+async def _end_when_stuck(app: RunApp, watch: Watch) -> None:
+    """End the process when the engine has given up or hangs: neither shows from outside."""
+    with fatal("watching over the worker"):
+        while True:
+            failure = app.failure()
+            if failure is not None:
+                die("the stream engine stopped", failure)
+            await watch.look()
+            problem = watch.problem()
+            if problem is not None:
+                die("the worker hangs", problem)
+            await asyncio.sleep(LOOK_S)

@@ -166,11 +166,12 @@ class Minutes:
                 "partition restored", partition=tp.partition, offset=one.fold.next_offset, watermark_ms=one.fold.watermark_ms
             )
         one = self.owned[tp]
-        if first_offset <= one.fold.next_offset or (one.hole_at is not None and first_offset <= one.hole_at):
+        if first_offset <= (one.fold.next_offset if one.hole_at is None else one.hole_at):
             one.hole_at = None
             return True
-        # The engine passed over something, or the log has a hole. Read from where the fold stands: what comes then is all there is.
-        one.hole_at = first_offset
+        # The engine passed over something, or the log has a hole. Runs that are on their way begin later still;
+        # one that begins no later than this was read from where the fold stands: then there is nothing else.
+        one.hole_at = first_offset if one.hole_at is None else one.hole_at
         log.warning("readings are missing, going back", partition=tp.partition, expected=one.fold.next_offset, found=first_offset)
         await self.app.consumer.seek(tp, one.fold.next_offset)
         return False

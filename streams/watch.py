@@ -1,0 +1,160 @@
+"""Sees whether the worker works: how far behind it is, and whether it has come to a stop that does not show otherwise.
+
+The end of each partition is asked of the broker itself, beside Faust's consumer: one that has stopped fetching
+does not notice that there is more. No clock that can be set is used.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from faust.types import TP
+
+from streams import metrics
+from streams.agents.minutes import Minutes
+from streams.core.window import Position
+from streams.transport import RunApp
+
+STALL_S = 60.0
+"""Work in hand, or messages waiting and none folded, for longer than this: a stall."""
+
+PARTITION_STALL_S = 3 * STALL_S
+"""The same for one partition while others go on: a long backlog is worked off in turns."""
+
+OUTSIDE_SESSIONS = 4
+"""Not in the group for so many session timeouts, while the broker answers: a stall."""
+
+LOOK_S = 2.0
+_ASK_S = 5.0
+
+
+class Watch:
+    """Judges one worker; `look` must be called again and again.
+
+    Args:
+        work: what is judged.
+        bootstrap: of the broker.
+        session_s: the group's session timeout.
+        now: seconds of a clock that only goes forward.
+    """
+
+    def __init__(
+        self, app: RunApp, work: Minutes, bootstrap: str, session_s: float, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._app, self._work, self._session_s, self._now = app, work, session_s, now
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._silent: str | None = None
+        self._answered_since = self._inside_at = now()
+        self._behind: dict[TP, _Behind] = {}
+
+    async def look(self) -> None:
+        """Measure the lag."""
+        if not (self._app.consumer_generation_id and not self._app.rebalancing):
+            assigned: set[TP] = set()
+        else:
+            self._inside_at = self._now()
+            assigned = self._app.runs.assignment()
+        try:
+            ends, commits = await asyncio.to_thread(self._ask, assigned, assigned - self._work.owned.keys())
+        except KafkaException as error:
+            self._silent = f"the broker does not answer: {error.args[0].str()}"
+            return
+        if self._silent is not None:
+            self._silent, self._answered_since = None, self._now()
+        self._note({tp: (self._next_offset(tp, commits), end) for tp, end in ends.items()})
+
+    def problem(self) -> str | None:
+        """Why this process should end and start anew; None when it works, or when that would not help."""
+        if self._silent is not None:
+            return None
+        work = self._work
+        for what, since in (("the run in hand was begun", work.busy_since), ("publishing was begun", work.flush_since)):
+            if since is not None and (age := self._age(since)) > STALL_S:
+                return f"{what} {age:.0f} s ago"
+        if (outside := self._age(self._inside_at)) > OUTSIDE_SESSIONS * self._session_s:
+            return f"not in the group for {outside:.0f} s"
+        ages = {tp.partition: self._age(one.moved) for tp, one in self._behind.items()}
+        if ages and (age := min(ages.values())) > STALL_S:
+            return f"messages wait in the log, and none was folded for {age:.0f} s"
+        for partition, age in ages.items():
+            if age > PARTITION_STALL_S:
+                return f"messages wait in partition {partition}, and none of them was folded for {age:.0f} s"
+        return None
+
+    def unready(self) -> str | None:
+        """Why readings are not folded now; None when they are."""
+        if self._silent is not None:
+            return self._silent
+        if not self._app.consumer_generation_id:
+            return "waiting for the broker to assign partitions"
+        return self.problem()
+
+    def _age(self, since: float) -> float:
+        """Seconds for which this has been so although the broker answered."""
+        return self._now() - max(since, self._answered_since)
+
+    def _next_offset(self, tp: TP, commits: dict[TP, int]) -> int:
+        one = self._work.owned.get(tp)
+        return commits.get(tp, 0) if one is None else one.fold.next_offset
+
+    def _note(self, places: dict[TP, tuple[int, int]]) -> None:
+        now = self._now()
+        before, self._behind = self._behind, {}
+        for tp, (next_offset, end) in places.items():
+            if next_offset < end:
+                one = self._behind[tp] = before.get(tp) or _Behind(now, end, now, next_offset)
+                one.seen(now, next_offset, end)
+        metrics.lags(
+            {
+                tp.partition: (max(0, end - next_offset), now - self._behind[tp].since if tp in self._behind else 0.0)
+                for tp, (next_offset, end) in places.items()
+            }
+        )
+
+    def _ask(self, assigned: set[TP], unknown: set[TP]) -> tuple[dict[TP, int], dict[TP, int]]:
+        """Ends of the partitions, and next offsets from the commits of those that have no state yet. Blocks.
+
+        Raises:
+            KafkaException: no answer in time.
+        """
+        if not assigned:
+            self._admin.list_topics(timeout=_ASK_S)
+            return {}, {}
+        wanted = {TopicPartition(tp.topic, tp.partition): OffsetSpec.latest() for tp in assigned}
+        ends = {
+            TP(tp.topic, tp.partition): future.result().offset
+            for tp, future in self._admin.list_offsets(wanted, request_timeout=_ASK_S).items()
+        }
+        commits: dict[TP, int] = {}
+        if unknown:
+            group = self._app.conf.id
+            asked = ConsumerGroupTopicPartitions(group, [TopicPartition(tp.topic, tp.partition) for tp in unknown])
+            (future,) = self._admin.list_consumer_group_offsets([asked], request_timeout=_ASK_S).values()
+            for tp in future.result().topic_partitions:
+                if tp.offset >= 0:
+                    commits[TP(tp.topic, tp.partition)] = Position.parse(tp.offset, tp.metadata).next_offset
+        return ends, commits
+
+
+@dataclass(slots=True)
+class _Behind:
+    """One partition that is not at its end.
+
+    Attributes:
+        since, end: what waits was appended after this moment, when the log ended here.
+        moved, next_offset: when the fold was last seen to have come further, and to where.
+    """
+
+    since: float
+    end: int
+    moved: float
+    next_offset: int
+
+    def seen(self, now: float, next_offset: int, end: int) -> None:
+        if next_offset >= self.end:
+            self.since, self.end = now, end
+        if next_offset != self.next_offset:
+            self.moved, self.next_offset = now, next_offset
