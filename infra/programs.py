@@ -27,11 +27,11 @@ def parts(settings: Settings) -> list[Program]:
 def roles(settings: Settings) -> list[Program]:
     """Our own processes."""
     gateway = _role(settings, "gateway", f"http://127.0.0.1:{settings.gateway_port}")
-    worker = _role(settings, "worker", f"http://127.0.0.1:{settings.worker_port}", **_member(settings))
+    workers = [_worker(settings, name, port) for name, port in settings.worker_ports.items()]
     if settings.clickhouse_url:
         sink = _role(settings, "sink", f"http://127.0.0.1:{settings.sink_port}")
-        return [gateway, worker, sink, _role(settings, "web", settings.web)]
-    return [gateway, worker, _role(settings, "store", settings.web)]
+        return [gateway, *workers, sink, _role(settings, "web", settings.web)]
+    return [gateway, *workers, _role(settings, "store", settings.web)]
 
 
 def simulation(settings: Settings, sensors: int) -> Program:
@@ -40,16 +40,24 @@ def simulation(settings: Settings, sensors: int) -> Program:
     return Program("simulate", "", command, lambda: None, environment(settings))
 
 
-def _member(settings: Settings) -> dict[str, str]:
-    """A name for the one worker of our own broker: after a crash it goes on at once, not after a session's timeout."""
-    return {} if settings.kafka_bootstrap else {"POWERMON_INSTANCE": settings.instance or "worker-1"}
+def _worker(settings: Settings, name: str, port: int) -> Program:
+    """One of our workers.
+
+    With our own broker each has a name in the group: after a crash it goes on at once, not after a session's timeout.
+    """
+    instance = settings.instance if settings.kafka_bootstrap else settings.instance or "worker"
+    if instance and (settings.workers > 1 or not settings.instance):
+        instance = f"{instance}-{name.rpartition('-')[2] if settings.workers > 1 else 1}"
+    variables = {"POWERMON_INSTANCE": instance, "POWERMON_WORKER_PORT": str(port)}
+    return _role(settings, "worker", f"http://127.0.0.1:{port}", name=name, **variables)
 
 
-def _role(settings: Settings, name: str, address: str, **variables: str) -> Program:
+def _role(settings: Settings, role: str, address: str, *, name: str = "", **variables: str) -> Program:
+    name = name or role
     return Program(
         name,
         address,
-        [sys.executable, "-m", "infra.cli", name],
+        [sys.executable, "-m", "infra.cli", role],
         lambda: embedded.http_problem(name, f"{address}/readyz"),
         environment(settings) | variables,
         alive=lambda: embedded.http_problem(name, f"{address}/healthz", 10),
@@ -68,7 +76,7 @@ def ports(settings: Settings) -> list[tuple[str, str, int]]:
     if not settings.registry_url:
         used.append(("registry_port", "127.0.0.1", settings.registry_port))
     used.append(("gateway_port", settings.gateway_host, settings.gateway_port))
-    used.append(("worker_port", "127.0.0.1", settings.worker_port))
+    used += [("worker_port", "127.0.0.1", port) for port in settings.worker_ports.values()]
     if settings.clickhouse_url:
         used.append(("sink_port", "127.0.0.1", settings.sink_port))
     used.append(("web_port", settings.web_host, settings.web_port))

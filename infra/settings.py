@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     gateway_url: str = Field("", description="where `simulate` and `ingest` post to; empty: http://127.0.0.1:gateway_port")
     web_host: str = Field("127.0.0.1", description="address the web server listens on")
     web_port: int = Field(8080, description="port of pages and REST API")
-    worker_port: int = Field(8091, description="health and metrics of the worker (127.0.0.1)")
+    workers: int = Field(1, ge=1, le=64, description="how many workers `powermon up` starts; more than partitions are idle")
+    worker_port: int = Field(8091, description="health and metrics of the worker (127.0.0.1); of further ones 10, 20, … above it")
     sink_port: int = Field(8092, description="health and metrics of the sink when it runs alone (127.0.0.1)")
 
     instance: str = Field(
@@ -70,6 +71,13 @@ class Settings(BaseSettings):
     demo: bool = Field(False, description="set by `powermon up --demo`: simulated sensors, a signed-in browser")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(False, description="log lines as JSON objects, for a log collector")
+
+    @property
+    def worker_ports(self) -> dict[str, int]:
+        """Name and port of each worker that `powermon up` starts."""
+        if self.workers == 1:
+            return {"worker": self.worker_port}
+        return {f"worker-{k + 1}": self.worker_port + 10 * k for k in range(self.workers)}
 
     @property
     def parts(self) -> Path:

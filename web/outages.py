@@ -75,9 +75,15 @@ def asks_of(settings: Settings, db: ClickHouse, client: ClientSession) -> dict[s
 
         return ask
 
+    def every(each: list[Ask]) -> Ask:
+        async def ask() -> bool:
+            return all(await asyncio.gather(*(one() for one in each)))
+
+        return ask
+
     asks: dict[str, Ask] = {"database": database, "log": log}
     if not settings.kafka_bootstrap:  # `powermon up`: all roles are on this machine
-        asks["worker"] = http(f"http://127.0.0.1:{settings.worker_port}/healthz")
+        asks["worker"] = every([http(f"http://127.0.0.1:{port}/healthz") for port in settings.worker_ports.values()])
     if settings.gateway_url or not settings.kafka_bootstrap:
         asks["gateway"] = http(f"{settings.gateway}/healthz")
     return asks

@@ -84,7 +84,8 @@ def _show(settings: Settings, hello: accounts.Welcome) -> None:
     table.add_row("gateway", f"{settings.gateway}/powermon/data")
     table.add_row("log (Kafka)", settings.kafka)
     table.add_row("schema registry", settings.registry)
-    table.add_row("worker", f"http://127.0.0.1:{settings.worker_port}/metrics")
+    for name, port in settings.worker_ports.items():
+        table.add_row(name, f"http://127.0.0.1:{port}/metrics")
     table.add_row("data", str(settings.data))
     table.add_row("logs", str(settings.data / "logs"))
     _screen.print()
