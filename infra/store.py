@@ -2,9 +2,9 @@
 
 from infra.settings import Settings
 from schemas.registry import Registry
-from sinks.service import make, opened, run_members
+from sinks.service import make, opened, problem, run_members, stalled
 from streams.catalog.view import CatalogView
-from web.server import create_app, serve
+from web.server import Beside, create_app, serve
 
 
 async def run(settings: Settings) -> None:
@@ -16,9 +16,11 @@ async def run(settings: Settings) -> None:
     store = await opened(settings)
     view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
     try:
-        runner = await serve(create_app(settings, store, view), settings)
+        members = make(settings, store)
+        beside = Beside(lambda: problem(members), lambda: stalled(members))
+        runner = await serve(create_app(settings, store, view, beside=beside), settings)
         try:
-            await run_members(make(settings, store))
+            await run_members(members)
         finally:
             await runner.cleanup()
     finally:

@@ -24,7 +24,7 @@ CALM_S = 60.0
 _LOOK_S = 0.2
 _ASK_S = 5.0
 _DEAF_ROUNDS = 6
-"""A process that answers no health check so many times in a row is ended and started again."""
+"""A process that fails so many health checks in a row, or does not answer them, is ended and started again."""
 
 _STARTS_MAX = 3
 _HOUSEKEEPING_S = 60.0
@@ -121,7 +121,7 @@ class Supervisor:
     def _look_after(self, watched: "_Watched") -> None:
         now = time.monotonic()
         if watched.deaf >= _DEAF_ROUNDS:
-            self.say(f"{watched.name} answered no health check {watched.deaf} times in a row and is killed")
+            self.say(f"{watched.name} failed {watched.deaf} health checks in a row and is killed: {watched.complaint}")
             watched.deaf = 0
             watched.running.kill()
         how = watched.running.ended()
@@ -150,7 +150,8 @@ class Supervisor:
         while not self._ended.wait(_ASK_S):
             for watched in list(self._watched):
                 if watched.running.pid and time.monotonic() - watched.started > START_S:
-                    watched.deaf = 0 if watched.running.program.alive() is None else watched.deaf + 1
+                    complaint = watched.running.program.alive()
+                    watched.complaint, watched.deaf = complaint or "", watched.deaf + 1 if complaint else 0
 
     def _write_list(self) -> None:
         """The processes as JSON, for `powermon doctor` and for scripts."""
@@ -168,14 +169,14 @@ class _Watched:
 
     Attributes:
         due: when it is to be started again; None while it runs.
-        deaf: health checks in a row without an answer.
+        deaf, complaint: health checks in a row that failed, and how the last one did.
     """
 
     def __init__(self, running: Running) -> None:
         self.running = running
         self.name, self.address = running.program.name, running.program.address
         self.restarts = 0
-        self.deaf = 0
+        self.deaf, self.complaint = 0, ""
         self.backoff_s = BACKOFF_S[0]
         self.due: float | None = None
         self.started = 0.0

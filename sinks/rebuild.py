@@ -16,6 +16,7 @@ from schemas.units import MINUTE_S
 from sinks import broker, metrics
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
+from sinks.pulse import Pulse
 from sinks.raw import Minute, read_minutes
 
 ROUND = 20_000
@@ -81,6 +82,7 @@ class Rebuilder:
         self._backoff_s = 0.0
         self._uncommitted: Offsets = {}
         self._problem: str | None = None
+        self._pulse = Pulse("rebuilder")
 
     def work(self) -> None:
         """Rebuild until `stop`. Blocks.
@@ -106,6 +108,10 @@ class Rebuilder:
     def problem(self) -> str | None:
         """What stands in the way, as a sentence."""
         return self._problem
+
+    def stalled(self) -> str | None:
+        """That the thread hangs; None while it need not."""
+        return self._pulse.stalled()
 
     def _once(self) -> None:
         part = Round()
@@ -135,6 +141,7 @@ class Rebuilder:
         end = time.monotonic() + self._settings.rebuild_interval_s
         count = 0
         while count < ROUND and not self._stop.is_set() and (left := end - time.monotonic()) > 0:
+            self._pulse.beat()
             messages = self._member.consume(ROUND - count, min(left, 0.5))
             good = [m for m in messages if m.error() is None]
             for message in messages:
@@ -171,6 +178,7 @@ class Rebuilder:
         head = wire.header(self._registry.id_of(topics.MINUTES)) if minutes else b""
         began = told = time.monotonic()
         for at in range(0, len(minutes), CHUNK):
+            self._pulse.beat()
             chunk = minutes[at : at + CHUNK]
             rows = read_minutes(self._store, chunk, below)
             if len(rows) < len(chunk):
@@ -192,6 +200,7 @@ class Rebuilder:
     def _wait_for_raw(self, needs: Offsets) -> Offsets | None:
         """Wait until the sink has committed past what the round needs; up to where it has. None when asked to stop."""
         while not self._stop.is_set():
+            self._pulse.beat()
             have = broker.committed(self._sink, needs) if needs else {}
             if all(have[place] >= need for place, need in needs.items()):
                 return {place: min(end, self._way.ends.get(place, end)) for place, end in have.items()}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -17,17 +18,22 @@ from sinks.migrate import migrate
 from sinks.rebuild import Rebuilder
 from sinks.sink import Sink
 
+EXIT_STATUS = 70
+"""EX_SOFTWARE: the supervisor starts the role again."""
+
 _RETRY_S = 2.0
+_FINISH_S = 30.0
 
 log = structlog.get_logger()
 
 
 class Member(Protocol):
-    """A thread's work: blocks in `work` until `stop`, and says in `problem` what stands in its way."""
+    """A thread's work: blocks in `work` until `stop`; says in `problem` what stands in its way, in `stalled` that it hangs."""
 
     def work(self) -> None: ...
     def stop(self) -> None: ...
     def problem(self) -> str | None: ...
+    def stalled(self) -> str | None: ...
 
 
 async def run(settings: Settings) -> None:
@@ -40,7 +46,7 @@ async def run(settings: Settings) -> None:
     members: list[Member] = []
 
     async def alive() -> str | None:
-        return None
+        return stalled(members)
 
     async def ready() -> str | None:
         return problem(members) if members else "waiting for ClickHouse"
@@ -90,8 +96,16 @@ def problem(members: Sequence[Member]) -> str | None:
     return next((found for member in members if (found := member.problem()) is not None), None)
 
 
+def stalled(members: Sequence[Member]) -> str | None:
+    """Why this process should end and start anew."""
+    return next((found for member in members if (found := member.stalled()) is not None), None)
+
+
 async def run_members(members: Sequence[Member]) -> None:
-    """Let each work in a thread until this is cancelled or one fails; then stop all, and wait until they have finished."""
+    """Let each work in a thread until this is cancelled or one fails; then stop all, and wait until they have finished.
+
+    When one has failed and another does not finish, the process ends without it: everything is read again.
+    """
     threads = ThreadPoolExecutor(len(members), thread_name_prefix="sink")
     loop = asyncio.get_running_loop()
     work = [loop.run_in_executor(threads, member.work) for member in members]
@@ -99,6 +113,14 @@ async def run_members(members: Sequence[Member]) -> None:
         done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         for one in done:
             one.result()
+    except Exception as error:
+        log.critical("a thread of the sink has failed", reason=repr(error))
+        for member in members:
+            member.stop()
+        _, hanging = await asyncio.wait(work, timeout=_FINISH_S)
+        if hanging:
+            os._exit(EXIT_STATUS)
+        raise
     finally:
         for member in members:
             member.stop()

@@ -16,6 +16,7 @@ from sinks import broker, metrics
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.feeds import Feed, Rejected, Taken, carry, feeds
+from sinks.pulse import Pulse
 
 BATCH = 40_000
 """Messages of one insert at most: some 40 MB of log, 120,000 rows."""
@@ -60,6 +61,7 @@ class Sink:
         self._behind = 0
         self._moved_at = time.monotonic()
         self._problem: str | None = "waiting for the broker to assign partitions"
+        self._pulse = Pulse("sink")
         self.positions: Offsets = {}
         """Next offset by topic and partition: everything below is in ClickHouse."""
 
@@ -92,7 +94,12 @@ class Sink:
             return f"{self._behind} messages behind the log, and nothing inserted for {silent_s:.0f} s"
         return None
 
+    def stalled(self) -> str | None:
+        """That the thread hangs; None while it need not."""
+        return self._pulse.stalled()
+
     def _round(self) -> None:
+        self._pulse.beat()
         messages = self._member.consume(BATCH, self._settings.sink_interval_ms / 1000)
         by_topic: dict[str, list[Message]] = defaultdict(list)
         for message in messages:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
@@ -36,15 +37,29 @@ _DEFAULT_HOURS = 1
 _BODY_MAX = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """How the other work of a process is doing: None, or what is wrong with it.
+
+    Attributes:
+        problem: it does not do its work now.
+        stalled: it never will; the process should start anew.
+    """
+
+    problem: Callable[[], str | None] = lambda: None
+    stalled: Callable[[], str | None] = lambda: None
+
+
 class Site:
     """Everything one web server holds.
 
     Args:
         clock: UTC seconds.
+        beside: what else runs in this process.
     """
 
-    def __init__(self, settings: Settings, db: ClickHouse, catalog: Catalog, clock: Callable[[], float]) -> None:
-        self.settings, self.db, self.catalog, self.clock = settings, db, catalog, clock
+    def __init__(self, settings: Settings, db: ClickHouse, catalog: Catalog, clock: Callable[[], float], beside: Beside) -> None:
+        self.settings, self.db, self.catalog, self.clock, self.beside = settings, db, catalog, clock, beside
         self.sessions = Sessions(settings.data / "web-sessions.json")
         self.auth = Auth(catalog, self.sessions, clock)
         self.fleet = Fleet(db, lambda: catalog.state, clock)
@@ -107,10 +122,10 @@ class Site:
     # ---- health
 
     async def alive(self) -> str | None:
-        return self.feed.crashed()
+        return self.feed.crashed() or self.beside.stalled()
 
     async def ready(self) -> str | None:
-        if (trouble := self.catalog.problem()) is not None:
+        if (trouble := self.catalog.problem() or self.beside.problem()) is not None:
             return trouble
         try:
             async with asyncio.timeout(3):
@@ -121,7 +136,11 @@ class Site:
 
 
 def create_app(
-    settings: Settings, clickhouse: ClickHouse, catalog_view: Catalog, clock: Callable[[], float] | None = None
+    settings: Settings,
+    clickhouse: ClickHouse,
+    catalog_view: Catalog,
+    clock: Callable[[], float] | None = None,
+    beside: Beside | None = None,
 ) -> web.Application:
     """The application, to be run on settings.web_host:web_port; its parts start and stop with it.
 
@@ -129,8 +148,9 @@ def create_app(
         clickhouse: shared with whoever else uses it in this process; not closed here.
         catalog_view: who may come in, and which sensors there are.
         clock: UTC seconds, the machine's when None.
+        beside: what else runs in this process: this server is no more alive and ready than that is.
     """
-    site = Site(settings, clickhouse, catalog_view, clock or time.time)
+    site = Site(settings, clickhouse, catalog_view, clock or time.time, beside or Beside())
     app = web.Application(middlewares=[_errors, site.auth.guard], client_max_size=_BODY_MAX)
     app.on_response_prepare.append(secure)
 
