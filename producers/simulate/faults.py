@@ -43,9 +43,13 @@ def outage(seed: int, index: int, at_s: int) -> bool:
     return happens < OUTAGE_CHANCE and begin_s <= into < begin_s + length_s
 
 
-def fault(seed: int, index: int, at_s: int, attempt: int) -> Fault:
-    """What happens to a sensor's post number `attempt`, sent at simulated second at_s."""
-    if outage(seed, index, at_s):
+def fault(seed: int, index: int, at_s: int, attempt: int, *, outages: bool = True) -> Fault:
+    """What happens to a sensor's post number `attempt`, sent at simulated second at_s.
+
+    Args:
+        outages: whether links also go down for minutes.
+    """
+    if outages and outage(seed, index, at_s):
         return Fault(down=True)
     kind, size = (chance(seed, 90 + k, index, at_s, attempt) for k in range(2))
     for share, met in (

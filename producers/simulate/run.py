@@ -44,6 +44,7 @@ class Plan:
         speed: simulated seconds per second; simulated time never passes the present.
         backfill_s: seconds before start_s that each device holds already.
         faults: whether the links are bad.
+        outages: whether bad links also go down for minutes.
         truth: file for what was acknowledged.
     """
 
@@ -57,6 +58,7 @@ class Plan:
     truth: Path | None = None
     store_max: int = STORE_MAX
     drain_s: float = DRAIN_S
+    outages: bool = True
 
 
 @dataclass(slots=True)
@@ -237,20 +239,21 @@ class Simulation:
     async def _send(self, index: int, post: Post, body: Body | None) -> None:
         device, totals = self.devices[index], self.totals
         self._attempts += 1
-        met = fault(self.plan.fleet.seed, index, int(self.now_s()), self._attempts) if self.plan.faults else GOOD
+        plan, now_s = self.plan, int(self.now_s())
+        met = fault(plan.fleet.seed, index, now_s, self._attempts, outages=plan.outages) if plan.faults else GOOD
         answer, took_s = await self._link.send(index, post, body, met)
         totals.posts += 1
         totals.statuses[answer.status] += 1
         if answer.status != NO_ANSWER:
             totals.latency_s.append(took_s)
-        now_s = time.monotonic()
-        device.answered(post, answer, now_s, self._random.random())
+        answered_s = time.monotonic()
+        device.answered(post, answer, answered_s, self._random.random())
         if 200 <= answer.status < 300 and self._truth is not None:
             refused = {t for t, _ in answer.refused}
             for second in post.seconds:
                 if second not in refused:
-                    self._write_truth({"sensor_id": self.plan.fleet.sensor_ids[index], "timestamp": second})
-        for action in () if self._stop.is_set() else device.due(now_s):
+                    self._write_truth({"sensor_id": plan.fleet.sensor_ids[index], "timestamp": second})
+        for action in () if self._stop.is_set() else device.due(answered_s):
             self._do(index, action)
 
     async def _get_token(self, index: int) -> None:
