@@ -42,7 +42,8 @@ READINGS = Topic(
 )
 MINUTES = Topic("power.minutes", "sensor_id", "power_minute.avsc", None, _FOR_EVER)
 LATE = Topic("power.late", "sensor_id", "late_minute.avsc", None, _FOR_EVER)
+CONFLICTS = Topic("sensor.conflicts", "sensor_id", "conflict.avsc", None, _FOR_EVER)
 DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
 CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
 
-ALL = (READINGS, MINUTES, LATE, DEAD_LETTERS, CATALOG)
+ALL = (READINGS, MINUTES, LATE, CONFLICTS, DEAD_LETTERS, CATALOG)

@@ -10,6 +10,7 @@ from confluent_kafka import Message
 
 from schemas import columns, topics, wire
 from schemas.columns import Int64s
+from schemas.conflict import decode_conflicts
 from schemas.power_minute import MinuteDecoder
 from schemas.run import Run
 from schemas.topics import Topic
@@ -85,9 +86,14 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
         batch.offset = taken.offset[kept]
         return rows.readings(batch, taken.partition[kept]), rejected
 
+    def conflict_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        found, partition, rejected = decode_conflicts(taken.values, schema_of)
+        return rows.conflicts(found, partition), rejected
+
     every = (
         Feed(topics.READINGS, tables.READINGS_RAW, reading_rows, reports=False),  # the worker reports these
         minute_feed(schema_of, topics.MINUTES, tables.MINUTES_RAW),
+        Feed(topics.CONFLICTS, tables.CONFLICTS_RAW, conflict_rows, reports=True),
     )
     return {feed.topic.name: feed for feed in every}
 

@@ -127,7 +127,11 @@ def pending(store: ClickHouse) -> list[str]:
 
 def retain(store: ClickHouse, settings: Settings) -> None:
     """Make every table forget what is older than its setting says (0: nothing)."""
-    days = {tables.READINGS_RAW: settings.retention_readings_days, tables.MINUTES_RAW: settings.retention_minutes_days}
+    days = {
+        tables.READINGS_RAW: settings.retention_readings_days,
+        tables.CONFLICTS_RAW: settings.retention_readings_days,
+        tables.MINUTES_RAW: settings.retention_minutes_days,
+    }
     for table, keep in days.items():
         (made,) = store.rows(
             f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {quoted(table.name)}"

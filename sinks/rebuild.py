@@ -4,12 +4,15 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
 import structlog
 from confluent_kafka import KafkaException, Message
 
 from infra.errors import PowermonError
 from infra.settings import Settings
 from schemas import topics, wire
+from schemas.conflict import encode_conflicts
+from schemas.late_minute import Copies, copies_of
 from schemas.power_minute import encode_minutes
 from schemas.registry import Registry
 from schemas.units import MINUTE_S
@@ -17,7 +20,7 @@ from sinks import broker, metrics
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.pulse import Pulse
-from sinks.raw import Minute, read_minutes
+from sinks.raw import Minute, Stored, read
 
 ROUND = 20_000
 """Late messages of one round at most."""
@@ -39,12 +42,14 @@ class Way:
 
     Attributes:
         late, minutes: topics.
+        conflicts: likewise; empty: say nothing of late copies that differ, as in a replay.
         group: the consumer group.
         ends: by topic and partition of sensor.readings, the offset at which the log ends for it; empty: it does not.
     """
 
     late: str = topics.LATE.name
     minutes: str = topics.MINUTES.name
+    conflicts: str = ""
     group: str = broker.REBUILD_GROUP
     ends: Offsets = field(default_factory=dict)
 
@@ -54,12 +59,12 @@ class Round:
     """What was read from power.late and is to be rebuilt.
 
     Attributes:
-        minutes: distinct ones.
+        minutes: distinct ones, each with its late copies.
         needs: by topic and partition of sensor.readings, the offset that raw must be complete up to.
         first, next: by topic and partition of power.late, where the round began and where the next begins.
     """
 
-    minutes: set[Minute] = field(default_factory=set)
+    minutes: dict[Minute, list[Copies]] = field(default_factory=dict)
     needs: Offsets = field(default_factory=dict)
     first: Offsets = field(default_factory=dict)
     next: Offsets = field(default_factory=dict)
@@ -77,7 +82,7 @@ class Rebuilder:
 
     def __init__(self, settings: Settings, store: ClickHouse, registry: Registry, way: Way | None = None) -> None:
         self._settings, self._store, self._registry = settings, store, registry
-        self._way = way or Way()
+        self._way = way or Way(conflicts=topics.CONFLICTS.name)
         self._stop = threading.Event()
         self._backoff_s = 0.0
         self._uncommitted: Offsets = {}
@@ -160,14 +165,15 @@ class Rebuilder:
     def _add(self, part: Round, message: Message) -> None:
         try:
             late = wire.decode(topics.LATE, message.value(), self._registry.schema_of)
-        except wire.WireError as error:
+            copies = copies_of(late["copies"])
+        except (wire.WireError, ValueError) as error:
             # Our own worker wrote it: a bug or a stranger; the reading itself is safe in raw.
             metrics.REBUILD_REJECTED.inc()
             log.error("a late minute cannot be read", offset=message.offset(), partition=message.partition(), reason=str(error))
             return
         place = topics.READINGS.name, late["log_partition"]
         part.needs[place] = max(part.needs.get(place, 0), late["log_offset"] + 1)
-        part.minutes.add((late["sensor_id"], late["minute_s"]))
+        part.minutes.setdefault((late["sensor_id"], late["minute_s"]), []).append(copies)
 
     def _rebuild(self, part: Round) -> bool:
         """Publish every minute of the round; False when asked to stop before the end."""
@@ -180,11 +186,14 @@ class Rebuilder:
         for at in range(0, len(minutes), CHUNK):
             self._pulse.beat()
             chunk = minutes[at : at + CHUNK]
-            rows = read_minutes(self._store, chunk, below)
+            stored = read(self._store, chunk, below)
+            rows = stored.minutes()
             if len(rows) < len(chunk):
                 metrics.REBUILD_SKIPPED.inc(len(chunk) - len(rows))
                 log.warning("late minutes without raw readings are left as they are", minutes=len(chunk) - len(rows))
             self._producer.send(self._way.minutes, encode_minutes(head, rows))
+            if self._way.conflicts:
+                self._publish_conflicts(stored, {minute: np.concatenate(part.minutes[minute]) for minute in chunk})
             metrics.REBUILT.inc(len(rows))
             if self._stop.is_set():
                 return False
@@ -196,6 +205,14 @@ class Rebuilder:
         if minutes:
             log.info("late minutes rebuilt", minutes=len(minutes), seconds=round(time.monotonic() - began, 2))
         return True
+
+    def _publish_conflicts(self, stored: Stored, late: dict[Minute, Copies]) -> None:
+        """Say which late copies hold other values than the first."""
+        found, partition = stored.conflicts(late)
+        if len(found):
+            head = wire.header(self._registry.id_of(topics.CONFLICTS))
+            self._producer.send(self._way.conflicts, encode_conflicts(head, found, partition))
+            metrics.REBUILD_CONFLICTS.inc(len(found))
 
     def _wait_for_raw(self, needs: Offsets) -> Offsets | None:
         """Wait until the sink has committed past what the round needs; up to where it has. None when asked to stop."""

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.columns import Bytes, Int64s, gather
+from schemas.conflict import Conflicts
 from schemas.power_minute import PROBE_FIELDS, MinuteRows
 from schemas.sensor_reading import PROBE_TYPES, ReadingBatch
 
@@ -67,6 +68,20 @@ def minutes(batch: MinuteRows) -> pa.RecordBatch:
         "version": pa.array(batch.version[at].astype(np.uint64)),
     }
     columns |= {name: pa.array(batch.probes[name][probe, at].astype(_MINUTE_TYPES.get(name, np.int64))) for name in PROBE_FIELDS}
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def conflicts(found: Conflicts, partition: Int64s) -> pa.RecordBatch:
+    """One row per conflict: the rows of `conflicts_raw`; partition has shape (c,)."""
+    place, sensors = _vocabulary(found.names, found.sensor)
+    columns = {
+        "sensor_id": _dictionary(place, sensors),
+        "second": pa.array(found.timestamp_s.astype(np.uint32)),
+        "probe": pa.array((found.probe + 1).astype(np.uint8)),
+        "log_partition": pa.array(partition.astype(np.int32)),
+        "first_offset": pa.array(found.first_offset.astype(np.uint64)),
+        "later_offset": pa.array(found.later_offset.astype(np.uint64)),
+    }
     return pa.RecordBatch.from_pydict(columns)
 
 

@@ -58,6 +58,13 @@ MINUTES_RAW = Table(
 )
 """One row per sensor, minute, probe and version; the highest version stays. Units are those of power_minute.avsc."""
 
+CONFLICTS_RAW = Table(
+    "conflicts_raw",
+    ("sensor_id", "second", "probe", "log_partition", "first_offset", "later_offset"),
+    time="second",
+)
+"""One row per copy of a probe-second whose values are not those of the first; written again it stays one row."""
+
 READINGS = Table(
     "readings",
     (
@@ -99,11 +106,17 @@ MINUTES = Table(
 )
 """The newest version of each minute, in people's units: mW s, mW, percent, mV; coverage is of 60 seconds."""
 
+CONFLICTS = Table(
+    "conflicts",
+    ("sensor_id", "second", "timestamp", "probe", "log_partition", "first_offset", "later_offset"),
+)
+"""Copies that did not count although their values differ from the copy that did."""
+
 MIGRATIONS = Table("schema_migrations", ("number", "name", "checksum", "applied", "change"))
 """What `migrate` has done; the highest change of a number tells."""
 
 REPLAYS = Table("replays", ("name", "change", "body"))
 """What each replay was asked and how far it got, as JSON; an empty body: deleted."""
 
-STORED = (READINGS_RAW, MINUTES_RAW)
-VIEWS = (READINGS, MINUTES)
+STORED = (READINGS_RAW, MINUTES_RAW, CONFLICTS_RAW)
+VIEWS = (READINGS, MINUTES, CONFLICTS)

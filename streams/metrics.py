@@ -6,6 +6,7 @@ from prometheus_client import Counter, Gauge
 READINGS = Counter("powermon_worker_readings", "Readings decoded and folded, copies included")
 MINUTES = Counter("powermon_worker_minutes", "Upserts of sensor-minutes published")
 LATE = Counter("powermon_worker_late_minutes", "Minutes handed to the rebuilder")
+CONFLICTS = Counter("powermon_worker_conflicts", "Copies with other values than the first")
 DEAD = Counter("powermon_worker_dead_letters", "Messages that could not be used")
 OPEN = Gauge("powermon_worker_open_minutes", "Sensor-minutes that can still grow")
 LAG = Gauge("powermon_worker_lag", "Messages not yet folded (processed lag)", ["partition"])

@@ -33,6 +33,8 @@ async def run(settings: Settings) -> None:
         minutes_id=registry.id_of(topics.MINUTES),
         late_id=registry.id_of(topics.LATE),
         dead_id=registry.id_of(topics.DEAD_LETTERS),
+        conflicts_id=registry.id_of(topics.CONFLICTS),
+        conflicts=topics.CONFLICTS.name,
     )
     app = make_app(settings)
     work = minutes.Minutes(app, wire.ReadingDecoder(registry.schema_of), outputs, settings.lateness_s * 1000)

@@ -10,6 +10,7 @@ from faust.types import TP
 from infra.errors import ConfigurationError, RegistryUnavailable
 from infra.publish import Publisher
 from schemas import topics, wire
+from schemas.conflict import encode_conflicts
 from schemas.late_minute import encode_late
 from schemas.power_minute import encode_minutes
 from schemas.run import Run
@@ -32,8 +33,8 @@ class Outputs:
 
     Attributes:
         minutes, late: topics to publish to; a replay names its own.
-        dead: likewise; empty: say nothing, as in a replay of what was reported already.
-        minutes_id, late_id, dead_id: schema ids.
+        dead, conflicts: likewise; empty: say nothing, as in a replay of what was reported already.
+        minutes_id, late_id, dead_id, conflicts_id: schema ids.
     """
 
     publisher: Publisher
@@ -43,6 +44,8 @@ class Outputs:
     minutes: str = topics.MINUTES.name
     late: str = topics.LATE.name
     dead: str = topics.DEAD_LETTERS.name
+    conflicts_id: int = 0
+    conflicts: str = ""
 
 
 @dataclass(slots=True)
@@ -140,14 +143,17 @@ class Minutes:
         metrics.READINGS.inc(len(batch))
 
     async def _publish(self, tp: TP, checkpoint: Checkpoint, letters: list[tuple[bytes, bytes]]) -> None:
-        out, late = self.outputs, checkpoint.late
+        out, late, conflicts = self.outputs, checkpoint.late, checkpoint.conflicts
         sends = []
         if len(checkpoint.minutes):
             rows = encode_minutes(wire.header(out.minutes_id), checkpoint.minutes)
             sends.append(out.publisher.send_all(out.minutes, rows))
         if len(late):
-            rows = list(encode_late(wire.header(out.late_id), late.names, late.sensor, late.minute_s, tp.partition, late.offset))
-            sends.append(out.publisher.send_all(out.late, rows))
+            sends.append(out.publisher.send_all(out.late, encode_late(wire.header(out.late_id), late, tp.partition)))
+        if out.conflicts and len(conflicts):
+            rows = encode_conflicts(wire.header(out.conflicts_id), conflicts, tp.partition)
+            sends.append(out.publisher.send_all(out.conflicts, rows))
+            metrics.CONFLICTS.inc(len(conflicts))
         if letters:
             sends.append(out.publisher.send_all(out.dead, letters))
         await asyncio.gather(*sends)

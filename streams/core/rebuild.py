@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.columns import Int64s
+from schemas.conflict import Conflicts
+from schemas.late_minute import COPY, Copies
 from schemas.power_minute import MinuteRows
-from schemas.sensor_reading import ProbeSeconds
-from schemas.units import MINUTE_S, PROBES, UNITS
+from schemas.sensor_reading import ProbeSeconds, Spans, figures
+from schemas.units import MINUTE_S, PROBES
 from streams.core.minute import OpenMinutes, minute_keys
 
 
@@ -26,20 +28,11 @@ class Lists:
 
 def figures_of(power_mw: Lists, pf_pct: Lists, voltage_mv: Lists) -> ProbeSeconds:
     """Per-second figures of m probe-seconds, shape (m,) each, from their samples."""
-    return ProbeSeconds(
-        samples=power_mw.lengths,
-        energy_units=_mean_units(power_mw),
-        pf_units=_mean_units(pf_pct),
-        voltage_units=_mean_units(voltage_mv),
-        power_min_mw=_reduce(np.minimum, power_mw),
-        power_max_mw=_reduce(np.maximum, power_mw),
-        voltage_min_mv=_reduce(np.minimum, voltage_mv),
-        voltage_max_mv=_reduce(np.maximum, voltage_mv),
-    )
+    return figures(_spans(power_mw, "<i4"), _spans(pf_pct, "i1"), _spans(voltage_mv, "<i4"))
 
 
 def whole_minutes(
-    names: list[str], sensor: Int64s, timestamp_s: Int64s, offset: Int64s, probe: Int64s, figures: ProbeSeconds
+    names: list[str], sensor: Int64s, timestamp_s: Int64s, offset: Int64s, probe: Int64s, seconds: ProbeSeconds
 ) -> MinuteRows:
     """Fold stored first copies into full rows; the version is the newest offset among them, as in the hot path.
 
@@ -47,7 +40,7 @@ def whole_minutes(
         names: the vocabulary that `sensor` indexes.
         sensor, timestamp_s, offset: shape (m,), of each stored probe-second.
         probe: shape (m,), 0..2.
-        figures: shape (m,) each.
+        seconds: their figures, shape (m,) each.
     """
     order = np.argsort(offset, kind="stable")
     m = len(order)
@@ -59,7 +52,7 @@ def whole_minutes(
         out[probe[order], place] = values[order]
         return out
 
-    folded = ProbeSeconds(*(wide(getattr(figures, name)) for name in ProbeSeconds.__slots__))
+    folded = ProbeSeconds(*(wide(getattr(seconds, name)) for name in ProbeSeconds.__slots__))
     minutes = OpenMinutes()
     minutes.fold(
         minute_keys(sensor[order], minute), timestamp_s[order] - minute * MINUTE_S, offset[order], folded.samples > 0, folded
@@ -67,15 +60,48 @@ def whole_minutes(
     return minutes.take_changed(names)
 
 
-def _mean_units(lists: Lists) -> Int64s:
-    sums: Int64s = np.add.reduceat(lists.values, lists.edges[:-1], dtype=np.int64) if len(lists.edges) > 1 else _none()
-    # A list of one is a number for the whole second; UNITS is a multiple of every other length.
-    return sums * (UNITS // lists.lengths)
+def differing(
+    names: list[str],
+    sensor: Int64s,
+    timestamp_s: Int64s,
+    offset: Int64s,
+    probe: Int64s,
+    digest: Int64s,
+    late: dict[tuple[str, int], Copies],
+) -> tuple[Conflicts, Int64s]:
+    """Late copies whose values are not those of the stored first copy.
+
+    Args:
+        names: the vocabulary that `sensor` indexes.
+        sensor, timestamp_s, offset, probe, digest: shape (m,), of each stored probe-second.
+        late: by sensor id and start of the minute, what came late; what raw does not hold is passed over.
+
+    Returns:
+        c conflicts, and shape (c,) the stored row of each.
+    """
+    code = {name: i for i, name in enumerate(names)}
+    known = [(code[name], minute, copies) for (name, minute), copies in late.items() if name in code]
+    counts = [len(copies) for _, _, copies in known]
+    copies = np.concatenate([np.zeros(0, COPY), *(copies for _, _, copies in known)])
+    second = np.repeat(np.array([minute for _, minute, _ in known], np.int64), counts) + copies["second"]
+    wanted = _place(np.repeat(np.array([s for s, _, _ in known], np.int64), counts), second, copies["probe"])
+    stored = _place(sensor, timestamp_s, probe)
+    order = np.argsort(stored)
+    at = np.searchsorted(stored, wanted, sorter=order)
+    found = at < len(order)
+    rows = order[at[found]]
+    copies, wanted = copies[found], wanted[found]
+    differs = (stored[rows] == wanted) & (offset[rows] != copies["log_offset"]) & (digest[rows] != copies["digest"])
+    rows, copies = rows[differs], copies[differs]
+    later = copies["log_offset"].astype(np.int64)
+    return Conflicts(names, sensor[rows], timestamp_s[rows], probe[rows], offset[rows], later), rows
 
 
-def _reduce(function: np.ufunc, lists: Lists) -> Int64s:
-    return function.reduceat(lists.values, lists.edges[:-1]).astype(np.int64) if len(lists.edges) > 1 else _none()
+def _place(sensor: Int64s, timestamp_s: Int64s, probe: Int64s) -> Int64s:
+    """One integer per probe-second; sensors are few enough here that it does not overflow."""
+    return (sensor << 40) | (timestamp_s << 2) | probe
 
 
-def _none() -> Int64s:
-    return np.zeros(0, np.int64)
+def _spans(lists: Lists, dtype: str) -> Spans:
+    packed = np.ascontiguousarray(lists.values, dtype)
+    return Spans(packed.view(np.uint8), lists.edges[:-1] * packed.itemsize, lists.lengths, dtype)

@@ -1,14 +1,17 @@
 """One partition's progress: watermark, open minutes, what is late, and where a restart must read from."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from schemas.columns import Int64s
+from schemas.columns import Bools
+from schemas.conflict import Conflicts
+from schemas.late_minute import LateMinutes
 from schemas.power_minute import MinuteRows
-from schemas.sensor_reading import ProbeSeconds, ReadingBatch, summarise
+from schemas.sensor_reading import ReadingBatch, summarise
 from schemas.units import MINUTE_S
-from streams.core.minute import OpenMinutes, dense, minute_keys
+from streams.core.late import LateCopies, late_copies, late_minutes
+from streams.core.minute import Differing, OpenMinutes, chosen, conflicts, dense, minute_keys
 from streams.core.selection import Selection
 
 
@@ -43,24 +46,12 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class LateMinutes:
-    """Minutes that late readings belong to: shape (r,) each; offset is the newest of each minute."""
-
-    names: list[str]
-    sensor: Int64s
-    minute_s: Int64s
-    offset: Int64s
-
-    def __len__(self) -> int:
-        return len(self.sensor)
-
-
-@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What must be acknowledged before the position may be committed."""
 
     minutes: MinuteRows
     late: LateMinutes
+    conflicts: Conflicts
     position: Position
 
 
@@ -81,7 +72,8 @@ class Partition:
     redo_below: int = 0
     only: Selection | None = None
     open: OpenMinutes = field(default_factory=OpenMinutes)
-    _late: dict[int, int] = field(default_factory=dict)
+    _late: list[LateCopies] = field(default_factory=list)
+    _differing: list[Differing] = field(default_factory=list)
 
     @classmethod
     def restore(cls, position: Position | None, lateness_ms: int, only: Selection | None = None) -> "Partition":
@@ -101,13 +93,8 @@ class Partition:
         ahead = batch.offset >= self.next_offset
         if self.only is not None:
             ahead &= self.only.wanted(batch.names, batch.sensor, minute)
-        counts = ahead & ~late
         # A late reading below redo_below was counted or reported before the commit: its minute is final.
-        reported = np.flatnonzero(ahead & late & (batch.offset >= self.redo_below))
-        if len(reported):
-            self._report(minute_keys(batch.sensor[reported], minute[reported]), batch.offset[reported])
-        if counts.any():
-            self._count(batch, minute, None if counts.all() else np.flatnonzero(counts))
+        self._take(batch, ahead & ~late, ahead & late & (batch.offset >= self.redo_below))
         self.watermark_ms = int(watermark[-1])
         self.next_offset = max(self.next_offset, int(batch.offset[-1]) + 1)
 
@@ -119,27 +106,27 @@ class Partition:
         """Take what has changed, close what has ended, and say what may be committed once it is safe."""
         minutes = self.open.take_changed(names)
         self.open.close_before((self.watermark_ms - self.lateness_ms) // (MINUTE_S * 1000))
-        keys = np.fromiter(self._late, np.int64, len(self._late))
-        offsets = np.fromiter(self._late.values(), np.int64, len(self._late))
-        self._late = {}
-        late = LateMinutes(names, keys >> 32, (keys & 0xFFFFFFFF) * MINUTE_S, offsets)
+        late, self._late = late_minutes(names, self._late), []
+        differing, self._differing = conflicts(names, self._differing), []
         position = Position(self.open.oldest_offset(self.next_offset), self.watermark_ms, self.next_offset)
-        return Checkpoint(minutes, late, position)
+        return Checkpoint(minutes, late, differing, position)
 
-    def _report(self, keys: Int64s, offsets: Int64s) -> None:
-        unique, last = np.unique(keys[::-1], return_index=True)
-        self._late.update(zip(unique.tolist(), offsets[::-1][last].tolist(), strict=True))
-
-    def _count(self, batch: ReadingBatch, minute: Int64s, rows: Int64s | None) -> None:
-        """Fold the chosen readings (None: all)."""
-        n = len(batch)
-        part = summarise(batch)
-        wide = {f.name: dense(getattr(part, f.name), batch.reading, batch.probe, n) for f in fields(ProbeSeconds)}
-        present = wide["samples"] > 0
-        key = minute_keys(batch.sensor, minute)
-        second = batch.timestamp_s - minute * MINUTE_S
-        offset = batch.offset
-        if rows is not None:
-            key, second, offset, present = key[rows], second[rows], offset[rows], present[:, rows]
-            wide = {name: values[:, rows] for name, values in wide.items()}
-        self.open.fold(key, second, offset, present, ProbeSeconds(**wide))
+    def _take(self, batch: ReadingBatch, counts: Bools, late: Bools) -> None:
+        """Count some readings, and note others as late; shape (n,) each."""
+        if not counts.any() and not late.any():
+            return
+        figures = dense(summarise(batch), batch.reading, batch.probe, len(batch))
+        minute = batch.timestamp_s // MINUTE_S
+        key, second = minute_keys(batch.sensor, minute), batch.timestamp_s - minute * MINUTE_S
+        present = figures.samples > 0
+        if late.any():
+            digest = figures.digest[:, late]
+            self._late.append(late_copies(key[late], second[late], batch.offset[late], present[:, late], digest))
+        if counts.all():
+            differing = self.open.fold(key, second, batch.offset, present, figures)
+        else:
+            rows = np.flatnonzero(counts)
+            part = chosen(figures, rows)
+            differing = self.open.fold(key[rows], second[rows], batch.offset[rows], present[:, rows], part)
+        if differing is not None:
+            self._differing.append(differing)

@@ -7,86 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import topics, wire
-from schemas.power_minute import MinuteRows, encode_minutes
-from schemas.run import Run
-from schemas.sensor_reading import SensorReading
+from schemas.power_minute import encode_minutes
 from schemas.units import UNITS
-from streams.core.window import Checkpoint, Partition
+from streams.core.window import Partition
 from tests.builders import oracle, probe, reading
-
-ID = 7
-T0 = 1_800_000_000 - 1_800_000_000 % 60
-LATENESS_S = 120
-
-Log = list[tuple[int, SensorReading]]
-Row = dict[str, object]
-Rows = dict[tuple[str, int, int], Row]
-
-
-def batch_of(decoder: wire.ReadingDecoder, log: Log, start: int, stop: int):
-    part = log[start:stop]
-    values = [wire.encode_sensor_reading(ID, one) for _, one in part]
-    batch, rejected = decoder.decode(Run.of(values, range(start, stop), [at for at, _ in part]))
-    assert rejected == []
-    return batch
-
-
-def rows_of(minutes: MinuteRows) -> Rows:
-    out: Rows = {}
-    for r in range(len(minutes)):
-        for k in range(3):
-            fields = {name: int(values[k, r]) for name, values in minutes.probes.items()}
-            if fields["seconds_mask"]:
-                key = (minutes.names[minutes.sensor[r]], int(minutes.minute_s[r]), k + 1)
-                out[key] = fields | {"version": int(minutes.version[r])}
-    return out
-
-
-class Sinked:
-    """Collects upserts as a keyed table does, and holds them to one content per version."""
-
-    def __init__(self) -> None:
-        self.rows: Rows = {}
-        self.late: dict[tuple[str, int], int] = {}
-        self.contents: dict[tuple[str, int, int, int], Row] = {}
-
-    def take(self, checkpoint: Checkpoint) -> None:
-        for key, row in rows_of(checkpoint.minutes).items():
-            assert self.contents.setdefault((*key, int(str(row["version"]))), row) == row, "two contents for one version"
-            if key not in self.rows or row["version"] >= self.rows[key]["version"]:  # type: ignore[operator]
-                self.rows[key] = row
-        late = checkpoint.late
-        for s, m, o in zip(late.sensor.tolist(), late.minute_s.tolist(), late.offset.tolist(), strict=True):
-            self.late[late.names[s], m] = max(o, self.late.get((late.names[s], m), -1))
-
-
-def run(log: Log, cuts: list[int], crashes: list[int] = [], lost: list[int] = []) -> Sinked:  # noqa: B006
-    """Fold a log, with checkpoints at cuts; a crash goes back to the last commit, also when outputs were already sent."""
-    sink, state, committed = Sinked(), Partition(LATENESS_S * 1000), None
-    decoder = wire.ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
-    edges = sorted({0, len(log), *(c for c in cuts if c <= len(log))})
-    at = step = 0
-    pending = [c for c in crashes if c <= len(edges)]
-    while at < len(log):
-        stop = next(e for e in edges if e > at)
-        state.fold(batch_of(decoder, log, at, stop))
-        at = stop
-        step += 1
-        checkpoint = state.checkpoint(decoder.names.names)
-        if step not in lost:
-            sink.take(checkpoint)
-        if step in pending:  # sent, but the commit never happened
-            pending.remove(step)
-            decoder = wire.ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
-            state = Partition.restore(committed, LATENESS_S * 1000)
-            at = state.next_offset
-        elif step not in lost:
-            committed = checkpoint.position
-        else:  # died before it was sent
-            decoder = wire.ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
-            state = Partition.restore(committed, LATENESS_S * 1000)
-            at = state.next_offset
-    return sink
+from tests.folding import LATENESS_S, T0, Log, Rows, batch_of, run
 
 
 def expected(log: Log) -> tuple[Rows, dict[tuple[str, int], int]]:
