@@ -155,7 +155,7 @@ class Auth:
         old = request.cookies.get(COOKIE)
         if old:
             self._sessions.close(old, self._clock())
-        answer = web.HTTPSeeOther(_inside(request.query.get("next")))
+        answer = _go_to(_inside(request.query.get("next")))
         session_id = self._sessions.open(name, password_hash, self._clock())
         answer.set_cookie(COOKIE, session_id, httponly=True, samesite="Lax", secure=_is_tls(request), path="/")
         answer.del_cookie(FORM_COOKIE, path="/signin")
@@ -171,7 +171,7 @@ class Auth:
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
         self._sessions.close(request.cookies.get(COOKIE, ""), self._clock())
-        answer = web.HTTPSeeOther("/signin")
+        answer = _go_to("/signin")
         answer.del_cookie(COOKIE, path="/")
         return answer
 
@@ -217,6 +217,10 @@ def problem(status: int, code: str, detail: str) -> web.Response:
     """An error of the API."""
     body = {"status": status, "code": code, "detail": detail}
     return web.json_response(body, status=status, content_type="application/problem+json")
+
+
+def _go_to(where: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": where})
 
 
 def _inside(where: str | None) -> str:

@@ -66,8 +66,10 @@ class Fleet:
         """The newest second of one sensor, however old."""
         await self.entries()
         known = self._newest.get(sensor_id)
-        exact = await queries.newest_second(self._db, sensor_id, (known or int(self._clock())) - 3600)
-        return max((s for s in (known, exact) if s is not None), default=None)
+        exact = await queries.newest_second(self._db, sensor_id, 0 if known is None else known - 3600)
+        if exact is not None:
+            self._merge({sensor_id: exact}, self._clock())
+        return self._newest.get(sensor_id)
 
     def knows(self, sensor_id: str) -> bool:
         """Whether the sensor is registered or was ever heard."""

@@ -1,6 +1,7 @@
 """The web server: one address for pages, their plots and the REST API."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +14,7 @@ from aiohttp.typedefs import Handler
 from bokeh.document import Document
 
 from infra import health
-from infra.errors import ConfigurationError, PartUnavailable
+from infra.errors import ConfigurationError, PartUnavailable, PowermonError
 from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
@@ -27,7 +28,7 @@ from web.fleet import Fleet
 from web.html import NONCE, new_nonce, page, secure
 from web.identity import COOKIE, IDENTITY, Catalog, Identity, by_session
 from web.outages import Parts, asks_of
-from web.pages import live
+from web.pages.live import LivePage
 from web.plots import Plots
 from web.sessions import Sessions
 from web.view import fleet as fleet_view
@@ -77,6 +78,9 @@ class Site:
         asked = request.query.get("sensor", "").strip().lower()
         hours = next((h for h in minutes.HOURS if str(h) == request.query.get("hours")), _DEFAULT_HOURS)
         sensor_id = asked or fleet_view.first(entries, self.clock())
+        if asked and not self.fleet.knows(asked):
+            with contextlib.suppress(PowermonError):  # heard of since the list was made
+                await self.fleet.newest(asked)
         if sensor_id is None or not self.fleet.knows(sensor_id):
             return self._shell("empty.html", identity, status=404 if asked else 200, asked=asked)
         await self.feed.prepare(sensor_id, hours)
@@ -96,7 +100,7 @@ class Site:
         sensor_id, hours = arguments["sensor"], int(arguments["hours"])
         document.template_variables.update(self._frames.get(arguments["nonce"], {}))
         document.template_variables.update(sensor_id=sensor_id, hours=hours, all_hours=minutes.HOURS)
-        live.build(document, self.feed, sensor_id, hours, self.fleet.knows)
+        LivePage(document, self.feed, sensor_id, hours, self.fleet.knows)
 
     def _shell(self, name: str, identity: Identity, *, status: int = 200, **values: object) -> web.Response:
         nonce = new_nonce()

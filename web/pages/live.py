@@ -22,78 +22,82 @@ TITLES = {"power": "Power", "voltage": "Voltage", "pf": "Power factor"}
 _HEIGHTS = {"power": 208, "voltage": 138, "pf": 156}
 
 
-def build(document: Document, feed: Feed, sensor_id: str, hours: int, allowed: Callable[[str], bool]) -> None:
-    """Fill a new document and keep it up to date as long as its page is open.
+class LivePage:
+    """One open page: its document, kept up to date as long as it is open.
 
     Args:
+        document: new and empty.
         feed: has `prepare`d the sensor, so that the page opens with data.
         sensor_id, hours: what to show first; the page asks for others through the source `choice`.
         allowed: whether a sensor may be chosen.
     """
-    points = ColumnDataSource(dict.fromkeys(seconds.COLUMNS, ()), name="points")
-    past_points = ColumnDataSource(dict.fromkeys(minutes.COLUMNS, ()), name="minutes")
-    words = {name: ColumnDataSource({"json": [""]}, name=name) for name in ("now", "past")}
-    choice = ColumnDataSource({"sensor": [sensor_id], "hours": [hours]}, name="choice")
-    plots = [*_minute_plots(points), *_hours_plots(past_points)]
-    for root in (*plots, points, past_points, *words.values(), choice):
-        document.add_root(root)
-    for model in document.models:
-        model.syncable = model is choice  # what a browser does to ranges and colours stays there
 
-    def show(update: Update) -> None:
+    def __init__(self, document: Document, feed: Feed, sensor_id: str, hours: int, allowed: Callable[[str], bool]) -> None:
+        assert document.session_context is not None
+        self._context, self._feed, self._allowed = document.session_context, feed, allowed
+        self._points = ColumnDataSource(dict.fromkeys(seconds.COLUMNS, ()), name="points")
+        self._minutes = ColumnDataSource(dict.fromkeys(minutes.COLUMNS, ()), name="minutes")
+        self._now, self._past = (ColumnDataSource({"json": [""]}, name=name) for name in ("now", "past"))
+        self._choice = ColumnDataSource({"sensor": [sensor_id], "hours": [hours]}, name="choice")
+        self._page = Page(sensor_id, hours, self._deliver)
+        self._switching: set[asyncio.Task[None]] = set()
+        plots = [*_minute_plots(self._points), *_hours_plots(self._minutes)]
+        for root in (*plots, self._points, self._minutes, self._now, self._past, self._choice):
+            document.add_root(root)
+        for model in document.models:
+            model.syncable = model is self._choice  # what a browser does to ranges and colours stays there
+        self._choice.on_change("data", self._chosen)
+        self._show(feed.whole(sensor_id, hours))
+        feed.watch(self._page)
+        document.on_session_destroyed(lambda _: feed.unwatch(self._page))
+        document.title = f"{sensor_id} · Powermon"
+        document.template = template("live.html")
+
+    def _show(self, update: Update) -> None:
         if update.whole is not None:
-            points.data = dict(update.whole)
+            self._points.data = dict(update.whole)
         if update.points is not None:
-            points.stream(dict[str, Any](update.points), seconds.ROLLOVER)
+            self._points.stream(dict[str, Any](update.points), seconds.ROLLOVER)
         if update.change is not None:
-            _apply(past_points, update.change)
+            _apply(self._minutes, update.change)
         if update.now is not None:
-            words["now"].data = {"json": [update.now]}
+            self._now.data = {"json": [update.now]}
         if update.past is not None:
-            words["past"].data = {"json": [update.past]}
+            self._past.data = {"json": [update.past]}
 
-    context = document.session_context
-    assert context is not None
-
-    async def deliver(update: Update) -> None:
-        shown = page.sensor_id, page.hours
+    async def _deliver(self, update: Update) -> None:
+        shown = self._page.sensor_id, self._page.hours
 
         async def locked(_: Document) -> None:
-            if shown == (page.sensor_id, page.hours):  # else the page has switched while this waited
-                show(update)
+            if shown == (self._page.sensor_id, self._page.hours):  # else the page has switched while this waited
+                self._show(update)
 
-        if not context.destroyed:
-            await context.with_locked_document(locked)
+        if not self._context.destroyed:
+            await self._context.with_locked_document(locked)
 
-    page = Page(sensor_id, hours, deliver)
-    switching: set[asyncio.Task[None]] = set()
+    def _chosen(self, _attribute: str, _old: Any, new: Any) -> None:
+        """The page asks for another sensor or other hours. What it sends is not trusted."""
+        try:
+            sensor_id, hours = str(new["sensor"][0]), int(new["hours"][0])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return
+        if self._allowed(sensor_id) and hours in minutes.HOURS:
+            task = asyncio.get_running_loop().create_task(self._switch(sensor_id, hours))
+            self._switching.add(task)
+            task.add_done_callback(self._switching.discard)
 
-    async def switch(sensor: str, wanted_hours: int) -> None:
-        await feed.prepare(sensor, wanted_hours)
+    async def _switch(self, sensor_id: str, hours: int) -> None:
+        await self._feed.prepare(sensor_id, hours)
 
         async def locked(_: Document) -> None:
-            feed.unwatch(page)
-            page.waiting.clear()
-            page.sensor_id, page.hours = sensor, wanted_hours
-            show(feed.whole(sensor, wanted_hours))
-            feed.watch(page)
+            self._feed.unwatch(self._page)
+            self._page.waiting.clear()
+            self._page.sensor_id, self._page.hours = sensor_id, hours
+            self._show(self._feed.whole(sensor_id, hours))
+            self._feed.watch(self._page)
 
-        if not context.destroyed:
-            await context.with_locked_document(locked)
-
-    def chosen(_attribute: str, _old: Any, new: Any) -> None:
-        sensor, wanted_hours = str(new["sensor"][0]), int(new["hours"][0])
-        if allowed(sensor) and wanted_hours in minutes.HOURS:
-            task = asyncio.get_running_loop().create_task(switch(sensor, wanted_hours))
-            switching.add(task)
-            task.add_done_callback(switching.discard)
-
-    choice.on_change("data", chosen)
-    show(feed.whole(sensor_id, hours))
-    feed.watch(page)
-    document.on_session_destroyed(lambda _: feed.unwatch(page))
-    document.title = f"{sensor_id} · Powermon"
-    document.template = template("live.html")
+        if not self._context.destroyed:
+            await self._context.with_locked_document(locked)
 
 
 def _minute_plots(points: ColumnDataSource) -> list[Any]:
@@ -136,7 +140,7 @@ def _hours_plots(past_points: ColumnDataSource) -> list[Any]:
     strip = look.time_plot("coverage", x, height=72, axis=True)
     strip.y_range.end = 100
     strip.yaxis.ticker = [0, 100]
-    strip.vbar("t", MINUTE_S * 1000, "coverage", source=past_points, name="coverage", line_color=None, fill_color=look.COVERAGE)
+    strip.vbar("t", MINUTE_S * 1000, "coverage", source=past_points, name="measured", line_color=None, fill_color=look.COVERAGE)
     return [plot, strip]
 
 

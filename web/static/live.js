@@ -3,7 +3,7 @@
   const powermon = window.powermon
   const $ = (id) => document.getElementById(id)
   const QUANTITIES = ["power", "voltage", "pf"]
-  const SHARED = { gaps: "--gap", coverage: "--coverage" }
+  const SHARED = { gaps: "--gap", measured: "--coverage" }
   const hidden = new Set()
   let model
 
