@@ -71,6 +71,7 @@ class Device:
     Attributes:
         store_max: seconds kept; the oldest are thrown away first.
         newest_first: whether the backlog is drained backwards.
+        backoff_max_s: longest wait after failures that came without a Retry-After.
         token: None until there is one.
         acknowledged, retried, thrown_away: counted in seconds.
         refused: seconds dropped, by code.
@@ -80,6 +81,7 @@ class Device:
 
     store_max: int = STORE_MAX
     newest_first: bool = False
+    backoff_max_s: float = BACKOFF_MAX_S
     token: str | None = None
     acknowledged: int = 0
     retried: int = 0
@@ -223,7 +225,7 @@ class Device:
             self._store.pop(timestamp_s, None)
 
     def _back_off(self, retry_after_s: float | None, now_s: float, jitter: float) -> None:
-        wait_s = min(BACKOFF_FIRST_S * 2.0 ** min(self._failures, 30), BACKOFF_MAX_S)
+        wait_s = min(BACKOFF_FIRST_S * 2.0 ** min(self._failures, 30), self.backoff_max_s)
         wait_s *= 1.0 + BACKOFF_SPREAD * (2.0 * jitter - 1.0)
         if retry_after_s is not None:
             wait_s = retry_after_s

@@ -15,7 +15,7 @@ import numpy as np
 
 from infra.errors import PowermonError
 from producers.simulate import events
-from producers.simulate.device import NO_ANSWER, STORE_MAX, Action, Device, Post
+from producers.simulate.device import BACKOFF_MAX_S, NO_ANSWER, STORE_MAX, Action, Device, Post
 from producers.simulate.faults import GOOD, fault
 from producers.simulate.fleet import Body, Fleet, bodies
 from producers.simulate.link import Link, session
@@ -45,6 +45,7 @@ class Plan:
         backfill_s: seconds before start_s that each device holds already.
         faults: whether the links are bad.
         outages: whether bad links also go down for minutes.
+        backoff_max_s: as of each device.
         truth: file for what was acknowledged.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     store_max: int = STORE_MAX
     drain_s: float = DRAIN_S
     outages: bool = True
+    backoff_max_s: float = BACKOFF_MAX_S
 
 
 @dataclass(slots=True)
@@ -88,7 +90,10 @@ class Simulation:
     def __init__(self, plan: Plan, tokens: TokenSource) -> None:
         self.plan = plan
         self.totals = Totals()
-        self.devices = [Device(store_max=plan.store_max, newest_first=i % 4 == 3) for i in range(len(plan.fleet.sensor_ids))]
+        self.devices = [
+            Device(plan.store_max, newest_first=i % 4 == 3, backoff_max_s=plan.backoff_max_s)
+            for i in range(len(plan.fleet.sensor_ids))
+        ]
         self._tokens = tokens
         self._token_gate = asyncio.Semaphore(64)
         self._tasks: set[asyncio.Task[None]] = set()
