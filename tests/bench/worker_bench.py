@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,25 +152,28 @@ def ours(settings: Settings, feed: Feed, log: Path) -> Run:
 def _watch(process: subprocess.Popen[bytes], port: int, total: int) -> list[Mark]:
     """Ask the worker how far it is until it has folded everything."""
     marks: list[Mark] = []
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     deadline = time.monotonic() + LONG_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the worker ended"
-        time.sleep(POLL_S)
-        try:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        except OSError:
-            connection.close()
-            continue
-        count = next(
-            int(float(line.split()[1])) for line in text.splitlines() if line.startswith("powermon_worker_readings_total")
-        )
-        if count and (not marks or count > marks[-1][2]):
-            marks.append((time.monotonic(), cpu_s(process.pid), count))
-        if count >= total:
-            return marks
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        while time.monotonic() < deadline:
+            assert process.poll() is None, "the worker ended"
+            time.sleep(POLL_S)
+            count = _folded(connection)
+            if count > (marks[-1][2] if marks else 0):
+                marks.append((time.monotonic(), cpu_s(process.pid), count))
+            if count >= total:
+                return marks
     raise AssertionError(f"the worker folded {marks[-1][2] if marks else 0} of {total} readings")
+
+
+def _folded(connection: http.client.HTTPConnection) -> int:
+    """How many readings the worker has folded; 0 as long as it does not answer."""
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    except OSError:
+        connection.close()
+        return 0
+    return next(int(float(line.split()[1])) for line in text.splitlines() if line.startswith(_COUNT))
 
 
 async def _wait_committed(settings: Settings) -> float:

@@ -1,0 +1,99 @@
+"""`make bench`: everything measured side by side in one run, each result checked to be right.
+
+A figure that is not reached fails nothing: the table says so. A wrong result fails.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from schemas import topics
+from schemas.registry import Registry
+from tests.bench import feed, gateway_bench, latency_bench, sink_bench, stack, worker_bench
+from tests.bench.report import Report
+from tests.bench.worker_bench import BARE, FAUST, OURS, QUIX, STREAMS, Run
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
+
+READINGS = int(os.environ.get("POWERMON_BENCH_SIZE", "1000000"))
+SOAK_S = float(os.environ.get("POWERMON_BENCH_SOAK", "60"))
+QUERYABLE_MS = 1000
+"""99 of 100 seconds should be queryable within this."""
+
+REACH = {FAUST: 40.0, QUIX: 9.0, BARE: None, STREAMS: 2.0}
+REACH_PER_CPU_SECOND = 3.0
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[Report]:
+    """Gathers the figures; shown and written once everything is measured."""
+    gathered = Report()
+    yield gathered
+    console = Console(width=max(120, Console().width))
+    console.print()
+    gathered.show(console)
+    console.print(f"written to {gathered.write()}")
+
+
+def test_sink(report: Report) -> None:
+    found = sink_bench.measure()
+    report.figures["sink"] = found
+    rates = f"{found['sink_rows_per_s']:,.0f}/s", f"{found['file_rows_per_s']:,.0f}/s"
+    report.add("sink: rows, beside ClickHouse reading an Avro file", *rates, found["ratio"], 0.6, None)
+
+
+def test_gateway(report: Report) -> None:
+    found = gateway_bench.measure()
+    report.figures["gateway"] = found
+    rates = f"{found['gateway_per_s']:,}/s", f"{found['bare_per_s']:,}/s"
+    report.add("gateway: 202s, beside a bare aiohttp handler", *rates, found["ratio"], 0.6, None)
+    costs = f"{found['gateway_cpu_us']} µs", f"{found['bare_cpu_us']} µs"
+    report.add("gateway: CPU of a request", *costs, found["ratio_per_cpu"], None, None)
+
+
+def test_worker(report: Report, tmp_path: Path) -> None:
+    readings = feed.plan(READINGS, stack.PARTITIONS)
+    with stack.log_and_registry() as settings:
+        schema_id = Registry(settings.registry, settings.schema_cache).id_of(topics.READINGS)
+        feed.fill(settings.kafka, schema_id, readings)
+        runs = worker_bench.measure(settings, readings, tmp_path)
+    report.figures["worker"] = {name: asdict(run) for name, run in runs.items()}
+    ours = runs.pop(OURS)
+    for name, run in runs.items():
+        wrong = ours.wrong or run.wrong
+        per_s = f"{ours.per_s:,.0f}/s", f"{run.per_s:,.0f}/s"
+        report.add(f"worker: readings, beside {name}", *per_s, ours.per_s / run.per_s, REACH[name], wrong)
+        if name == STREAMS:
+            _jvm(report, ours, run)
+    assert not ours.wrong, ours.wrong
+    assert not any(run.wrong for run in runs.values()), [run.wrong for run in runs.values()]
+
+
+def _jvm(report: Report, ours: Run, run: Run) -> None:
+    """More of the one that warms up while it runs, and uses both cores."""
+    wrong = ours.wrong or run.wrong
+    late = f"{ours.late_half_per_s:,.0f}/s", f"{run.late_half_per_s:,.0f}/s"
+    report.add("worker: the same, second half of the topic", *late, ours.late_half_per_s / run.late_half_per_s, None, wrong)
+    cpu = f"{ours.per_cpu_s:,.0f}", f"{run.per_cpu_s:,.0f}"
+    report.add("worker: the same, readings a CPU second", *cpu, ours.per_cpu_s / run.per_cpu_s, REACH_PER_CPU_SECOND, wrong)
+    memory = f"{ours.memory_mb} MB", f"{run.memory_mb} MB"
+    report.add("worker: memory at most", *memory, run.memory_mb / ours.memory_mb, None, wrong)
+
+
+def test_latency(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    found = latency_bench.measure(stack.settings_in(tmp_path / "data"), tmp_path, SOAK_S)
+    report.figures["latency"] = asdict(found)
+    p50, p95, p99 = found.queryable_ms
+    what = f"POST to queryable, {found.sensors:,} sensors, {found.seconds:.0f} s: p50 {p50:.0f}, p95 {p95:.0f} ms, p99"
+    report.add(what, f"{p99:.0f} ms", f"{QUERYABLE_MS} ms", QUERYABLE_MS / p99, 1.0, found.wrong)
+    report.add("POST to 202: p99", f"{found.answer_ms[2]:.0f} ms", f"{p99:.0f} ms", p99 / found.answer_ms[2], None, found.wrong)
+    for name, (before, after) in found.memory_mb.items():
+        report.add(
+            f"memory of {name}: at the end, at the beginning", f"{after} MB", f"{before} MB", before / after, None, found.wrong
+        )
+    assert not found.wrong, found.wrong
