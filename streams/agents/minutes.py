@@ -164,7 +164,7 @@ class Minutes:
         """Whether the partition's fold stands where a run that begins at this offset can follow."""
         if tp not in self.owned:
             forgotten = self._forgotten
-            one = Owned(Partition.restore(await self._committed(tp), self.lateness_ms))
+            one = Owned(Partition.restore(await self._committed(tp), self.lateness_ms, self.only))
             if forgotten != self._forgotten:  # taken away meanwhile: whoever has it now reads the run again
                 return False
             self.owned[tp] = one

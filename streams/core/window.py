@@ -31,8 +31,11 @@ class Position:
 
     @property
     def metadata(self) -> str:
-        """What travels beside the offset in the commit."""
-        return f"{self.watermark_ms},{self.next_offset}"
+        """What travels beside the offset in the commit.
+
+        It ends with a zero: confluent-kafka takes what it reads for a C string, and goes on reading without one.
+        """
+        return f"{self.watermark_ms},{self.next_offset}\0"
 
     @classmethod
     def parse(cls, offset: int, metadata: str) -> "Position":
@@ -41,7 +44,7 @@ class Position:
         Raises:
             ValueError: the metadata is not ours.
         """
-        watermark_ms, next_offset = map(int, metadata.split(","))
+        watermark_ms, next_offset = map(int, metadata.rstrip("\0").split(","))
         return cls(offset, watermark_ms, next_offset)
 
 

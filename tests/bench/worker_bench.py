@@ -179,14 +179,13 @@ def _folded(connection: http.client.HTTPConnection) -> int:
 async def _wait_committed(settings: Settings) -> float:
     """When the group's commit says that everything was folded and is published."""
     ends = {p: str(n) for p, n in outputs.ends(settings.kafka, topics.READINGS.name).items()}
-    # Not confluent-kafka, which reads past the end of a commit's metadata.
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     await admin.start()
     deadline = time.monotonic() + 60
     try:
         while time.monotonic() < deadline:
             found = await admin.list_consumer_group_offsets(GROUP)
-            if {tp.partition: one.metadata.partition(",")[2] for tp, one in found.items()} == ends:
+            if {tp.partition: one.metadata.rstrip("\0").partition(",")[2] for tp, one in found.items()} == ends:
                 return time.monotonic()
             await asyncio.sleep(POLL_S)
     finally:
