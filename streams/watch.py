@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+import structlog
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from faust.types import TP
 
 from streams import metrics
 from streams.agents.minutes import Minutes
-from streams.core.window import Position
 from streams.transport import RunApp
 
 STALL_S = 60.0
@@ -29,6 +29,8 @@ OUTSIDE_SESSIONS = 4
 
 LOOK_S = 2.0
 _ASK_S = 5.0
+
+log = structlog.get_logger()
 
 
 class Watch:
@@ -50,21 +52,28 @@ class Watch:
         self._answered_since = self._inside_at = now()
         self._behind: dict[TP, _Behind] = {}
 
+    async def broker_answers(self) -> None:
+        """Wait for the broker: an engine that starts without one gives up."""
+        while (silent := await self._asked(set(), {})) is not None:
+            self._silent = silent
+            log.warning("waiting for the broker", reason=silent)
+            await asyncio.sleep(LOOK_S)
+        self._silent = None
+        self._answered_since = self._inside_at = self._now()
+
     async def look(self) -> None:
         """Measure the lag."""
-        if not (self._app.consumer_generation_id and not self._app.rebalancing):
-            assigned: set[TP] = set()
-        else:
+        assigned: set[TP] = set()
+        if self._app.consumer_generation_id and not self._app.rebalancing:
             self._inside_at = self._now()
             assigned = self._app.runs.assignment()
-        try:
-            ends, commits = await asyncio.to_thread(self._ask, assigned, assigned - self._work.owned.keys())
-        except KafkaException as error:
-            self._silent = f"the broker does not answer: {error.args[0].str()}"
-            return
-        if self._silent is not None:
-            self._silent, self._answered_since = None, self._now()
-        self._note({tp: (self._next_offset(tp, commits), end) for tp, end in ends.items()})
+        ends: dict[TP, int] = {}
+        silent = await self._asked(assigned, ends)
+        if silent is None:
+            if self._silent is not None:
+                self._answered_since = self._now()
+            self._note({tp: (await self._next_offset(tp), end) for tp, end in ends.items()})
+        self._silent = silent
 
     def problem(self) -> str | None:
         """Why this process should end and start anew; None when it works, or when that would not help."""
@@ -96,9 +105,16 @@ class Watch:
         """Seconds for which this has been so although the broker answered."""
         return self._now() - max(since, self._answered_since)
 
-    def _next_offset(self, tp: TP, commits: dict[TP, int]) -> int:
+    async def _next_offset(self, tp: TP) -> int:
+        """How far a partition is folded; as far as the commit says when nothing of it came yet."""
         one = self._work.owned.get(tp)
-        return commits.get(tp, 0) if one is None else one.fold.next_offset
+        if one is not None:
+            return one.fold.next_offset
+        try:
+            position = await asyncio.wait_for(self._work.committed(tp), _ASK_S)
+        except TimeoutError:  # a consumer that does not answer does not fold either
+            return 0
+        return 0 if position is None else position.next_offset
 
     def _note(self, places: dict[TP, tuple[int, int]]) -> None:
         now = self._now()
@@ -114,29 +130,21 @@ class Watch:
             }
         )
 
-    def _ask(self, assigned: set[TP], unknown: set[TP]) -> tuple[dict[TP, int], dict[TP, int]]:
-        """Ends of the partitions, and next offsets from the commits of those that have no state yet. Blocks.
+    async def _asked(self, assigned: set[TP], ends: dict[TP, int]) -> str | None:
+        """Fill in the ends of the partitions; why the broker does not tell, None if it does."""
+        try:
+            ends.update(await asyncio.to_thread(self._ask, assigned))
+        except KafkaException as error:
+            return f"the broker does not answer: {error.args[0].str()}"
+        return None
 
-        Raises:
-            KafkaException: no answer in time.
-        """
+    def _ask(self, assigned: set[TP]) -> dict[TP, int]:
         if not assigned:
             self._admin.list_topics(timeout=_ASK_S)
-            return {}, {}
+            return {}
         wanted = {TopicPartition(tp.topic, tp.partition): OffsetSpec.latest() for tp in assigned}
-        ends = {
-            TP(tp.topic, tp.partition): future.result().offset
-            for tp, future in self._admin.list_offsets(wanted, request_timeout=_ASK_S).items()
-        }
-        commits: dict[TP, int] = {}
-        if unknown:
-            group = self._app.conf.id
-            asked = ConsumerGroupTopicPartitions(group, [TopicPartition(tp.topic, tp.partition) for tp in unknown])
-            (future,) = self._admin.list_consumer_group_offsets([asked], request_timeout=_ASK_S).values()
-            for tp in future.result().topic_partitions:
-                if tp.offset >= 0:
-                    commits[TP(tp.topic, tp.partition)] = Position.parse(tp.offset, tp.metadata).next_offset
-        return ends, commits
+        asked = self._admin.list_offsets(wanted, request_timeout=_ASK_S)
+        return {TP(tp.topic, tp.partition): future.result().offset for tp, future in asked.items()}
 
 
 @dataclass(slots=True)

@@ -52,20 +52,22 @@ async def run(settings: Settings) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     runner = await health.serve("127.0.0.1", settings.worker_port, alive, ready)
-    with fatal("starting the stream engine"):
-        await app.start()
-    log.info("worker started", group=app.conf.id, broker=settings.kafka)
-    watching = asyncio.create_task(_end_when_stuck(app, watch))
+    working = asyncio.create_task(_work(app, watch))
     await stop.wait()
-    watching.cancel()
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(app.stop(), 10)
+    working.cancel()
+    if app.started:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(app.stop(), 10)
     await publisher.close()
     await runner.cleanup()
 
 
-async def _end_when_stuck(app: RunApp, watch: Watch) -> None:
-    """End the process when the engine has given up or hangs: neither shows from outside."""
+async def _work(app: RunApp, watch: Watch) -> None:
+    """Start the engine, and end the process when it has given up or hangs: neither shows from outside."""
+    with fatal("starting the stream engine"):
+        await watch.broker_answers()
+        await app.start()
+    log.info("worker started", group=app.conf.id)
     with fatal("watching over the worker"):
         while True:
             failure = app.failure()

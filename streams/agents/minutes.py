@@ -164,7 +164,7 @@ class Minutes:
         """Whether the partition's fold stands where a run that begins at this offset can follow."""
         if tp not in self.owned:
             forgotten = self._forgotten
-            one = Owned(Partition.restore(await self._committed(tp), self.lateness_ms, self.only))
+            one = Owned(Partition.restore(await self.committed(tp), self.lateness_ms, self.only))
             if forgotten != self._forgotten:  # taken away meanwhile: whoever has it now reads the run again
                 return False
             self.owned[tp] = one
@@ -182,7 +182,12 @@ class Minutes:
         await self.app.consumer.seek(tp, one.fold.next_offset)
         return False
 
-    async def _committed(self, tp: TP) -> Position | None:
+    async def committed(self, tp: TP) -> Position | None:
+        """What the group has committed for a partition.
+
+        Raises:
+            ConfigurationError: something that is none of ours.
+        """
         commit = await self.app.runs.committed_with(tp)
         if commit is None:
             return None
