@@ -106,6 +106,29 @@ MINUTES = Table(
 )
 """The newest version of each minute, in people's units: mW s, mW, percent, mV; coverage is of 60 seconds."""
 
+ENERGY_MINUTES = Table(
+    "energy_minutes",
+    (
+        "sensor_id",
+        "minute",
+        "energy_a_mws",
+        "energy_b_mws",
+        "energy_c_mws",
+        "import_mws",
+        "export_mws",
+        "import_arithmetic_mws",
+        "export_arithmetic_mws",
+        "seconds_a",
+        "seconds_b",
+        "seconds_c",
+        "phases",
+        "seconds",
+        "coverage",
+        "version",
+    ),
+)
+"""One row per sensor and minute: the named energies of docs/energy.md, in mW s."""
+
 CONFLICTS = Table(
     "conflicts",
     ("sensor_id", "second", "timestamp", "probe", "log_partition", "first_offset", "later_offset"),
@@ -119,4 +142,4 @@ REPLAYS = Table("replays", ("name", "change", "body"))
 """What each replay was asked and how far it got, as JSON; an empty body: deleted."""
 
 STORED = (READINGS_RAW, MINUTES_RAW, CONFLICTS_RAW)
-VIEWS = (READINGS, MINUTES, CONFLICTS)
+VIEWS = (READINGS, MINUTES, ENERGY_MINUTES, CONFLICTS)

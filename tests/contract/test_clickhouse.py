@@ -106,6 +106,8 @@ def test_energy_is_rounded_exactly_halves_to_even(store: ClickHouse) -> None:
     assert [row[0] for row in found] == [round(Fraction(u, UNITS)) for u in units]
     assert [row[1] for row in found] == pytest.approx([u / UNITS / 3 for u in units], rel=1e-12, abs=1e-12)
     assert {row[2:] for row in found} == {(3, 0.05, 2)}
+    named = store.rows("SELECT energy_b_mws, import_mws - export_mws FROM energy_minutes ORDER BY minute")
+    assert named == [(row[0], row[0]) for row in found]
 
 
 def test_the_highest_version_of_a_minute_holds_whatever_the_order(store: ClickHouse) -> None:

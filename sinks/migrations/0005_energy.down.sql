@@ -1,0 +1,1 @@
+DROP VIEW IF EXISTS energy_minutes $on_cluster;
