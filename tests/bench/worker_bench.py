@@ -131,13 +131,13 @@ def measure(settings: Settings, feed: Feed, scratch: Path, rounds: int = ROUNDS)
 
 def ours(settings: Settings, feed: Feed, log: Path) -> Run:
     """The worker's own process, over the whole topic."""
-    _forget(settings, GROUP)
+    forget(settings, GROUP)
     start = outputs.ends(settings.kafka, topics.MINUTES.name)
     others = {topic: outputs.ends(settings.kafka, topic.name) for topic in (topics.LATE, topics.DEAD_LETTERS)}
     process = child.spawn([sys.executable, "-m", "infra.cli", "worker"], log, environment(settings), ROOT)
     try:
-        marks = _watch(process, settings.worker_port, len(feed))
-        published_at = asyncio.run(_wait_committed(settings))
+        marks = watch(process, settings.worker_port, len(feed))
+        published_at = asyncio.run(wait_committed(settings))
         peak_mb = memory_mb(process.pid, "VmHWM")
     finally:
         child.stop(process, 15)
@@ -149,7 +149,7 @@ def ours(settings: Settings, feed: Feed, log: Path) -> Run:
     return summary(OURS, marks, published_at, peak_mb, upserts, wrong)
 
 
-def _watch(process: subprocess.Popen[bytes], port: int, total: int) -> list[Mark]:
+def watch(process: subprocess.Popen[bytes], port: int, total: int) -> list[Mark]:
     """Ask the worker how far it is until it has folded everything."""
     marks: list[Mark] = []
     deadline = time.monotonic() + LONG_S
@@ -176,7 +176,7 @@ def _folded(connection: http.client.HTTPConnection) -> int:
     return next(int(float(line.split()[1])) for line in text.splitlines() if line.startswith(_COUNT))
 
 
-async def _wait_committed(settings: Settings) -> float:
+async def wait_committed(settings: Settings) -> float:
     """When the group's commit says that everything was folded and is published."""
     ends = {p: str(n) for p, n in outputs.ends(settings.kafka, topics.READINGS.name).items()}
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
@@ -231,7 +231,7 @@ def memory_mb(pid: int, what: str = "VmRSS") -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(what + ":")) // 1024
 
 
-def _forget(settings: Settings, group: str) -> None:
+def forget(settings: Settings, group: str) -> None:
     """Let a group begin anew."""
     admin = AdminClient({"bootstrap.servers": settings.kafka})
     deadline = time.monotonic() + 60
