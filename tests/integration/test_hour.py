@@ -2,9 +2,6 @@
 
 import gzip
 import json
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -18,6 +15,7 @@ from infra.settings import Settings
 from schemas.sensor_reading import ProbeSecond, SensorReading
 from schemas.units import MWS_PER_KWH
 from tests.builders import oracle
+from tests.stack import Rows, Stack
 from tests.waiting import until
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sensor_hour"
@@ -29,49 +27,10 @@ FIGURES = (
     "power_max_mw, pf_mean_pct, voltage_min_mv, voltage_max_mv, version FROM minutes ORDER BY sensor_id, minute, probe"
 )
 
-Rows = list[dict[str, Any]]
-
-
-class Stack:
-    """`powermon up` on a folder and ports of its own, and the command line beside it."""
-
-    def __init__(self, settings: Settings, tmp_path: Path) -> None:
-        ports = ("kafka", "kafka_controller", "registry", "gateway", "web", "worker", "sink")
-        self.data = settings.data
-        self.env = {f"POWERMON_{name.upper()}_PORT": str(getattr(settings, f"{name}_port")) for name in ports}
-        self.env |= {"POWERMON_DATA": str(settings.data), "POWERMON_REBUILD_INTERVAL_S": "1"}
-        self.log = tmp_path / "up.log"
-        self.process = child.spawn([sys.executable, "-m", "infra.cli", "up"], self.log, self.env)
-        until(lambda: "Everything runs" in self.said() or self.process.poll() is not None, "the stack is up", 150)
-        assert self.process.poll() is None, self.said()
-
-    def said(self) -> str:
-        return self.log.read_text() if self.log.exists() else ""
-
-    def run(self, *args: str) -> str:
-        command = [sys.executable, "-m", "infra.cli", *args]
-        done = subprocess.run(command, env={**os.environ, **self.env}, capture_output=True, text=True, timeout=180)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def rows(self, sql: str) -> Rows:
-        return [json.loads(line) for line in self.run("sql", sql, "--format", "JSONEachRow").splitlines()]
-
-    def kill(self, role: str) -> None:
-        """End one role as a crash would."""
-        os.kill(self.pid(role), signal.SIGKILL)
-
-    def pid(self, role: str) -> int:
-        processes = json.loads((self.data / "processes.json").read_text())
-        return int(processes["processes"][role]["pid"])
-
-    def stop(self) -> None:
-        child.stop(self.process, 60)
-
 
 @pytest.fixture
 def stack(make_settings: Callable[..., Settings], java_parts: None, tmp_path: Path) -> Iterator[Stack]:
-    running = Stack(make_settings(), tmp_path)
+    running = Stack(make_settings(rebuild_interval_s=1), tmp_path)
     yield running
     running.stop()
 
@@ -149,27 +108,7 @@ def test_the_golden_hour_is_exact_twice_and_through_kills(stack: Stack) -> None:
     stack.kill("store")
     stack.kill("worker")
     assert second.wait(180) == 0
-    until(lambda: lag(stack) == 0, "the second copy is worked through", 120)
+    stack.wait_settled()
     assert stack.rows(FIGURES) == rows
     (count,) = stack.rows(counts)
     assert int(count["n"]) == raw["probe_seconds"]
-
-
-def lag(stack: Stack) -> int:
-    """Messages that the worker, the sink or the rebuilder have not committed."""
-    from confluent_kafka import Consumer, TopicPartition
-
-    address = {"bootstrap.servers": f"127.0.0.1:{stack.env['POWERMON_KAFKA_PORT']}"}
-    behind = 0
-    for group, topic in (
-        ("powermon-sink", "sensor.readings"),
-        ("powermon-sink", "power.minutes"),
-        ("powermon-rebuild", "power.late"),
-    ):
-        consumer = Consumer({**address, "group.id": group})
-        places = [TopicPartition(topic, p) for p in range(4)]
-        for place in consumer.committed(places, timeout=10):
-            end = consumer.get_watermark_offsets(TopicPartition(topic, place.partition), timeout=10)[1]
-            behind += end - max(place.offset, 0)
-        consumer.close()
-    return behind
