@@ -1,4 +1,4 @@
-"""All SQL of the pages; times go in and come out as UTC seconds. The names are those of sinks/tables.py, a test holds it.
+"""All SQL of the pages; times go in and come out as UTC seconds. The names are those of sinks/tables.py.
 
 Moments are compared as bare columns with constants, so that the key and the parts' ranges are used.
 """

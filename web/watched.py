@@ -16,6 +16,9 @@ AHEAD_S = 330
 MINUTES_DEEP_EVERY = 60
 """Every so many looks at the minutes all of them are read again, for data that came late."""
 
+MINUTES_LAG_S = 3
+"""How far a minute may be behind its seconds: published once a second, looked at every other one."""
+
 Found = dict[int, dict[int, seconds.Probe]]
 
 
@@ -127,7 +130,7 @@ class Watched:
         start_s, end_s = minutes.window(self.newest_s, now_s, hours)
         past.rows = rows if deep else minutes.merge(past.rows, rows, start_s, since_s)
         past.looks += 1
-        shown = minutes.grid(past.rows, start_s, end_s, now_s, self.zone)
+        shown = minutes.grid(past.rows, start_s, end_s, self._judged_s(now_s), self.zone)
         past.axis = minutes.power_range(shown, past.axis)
         update = Update()
         change = minutes.change(past.shown, shown) if past.shown is not None else minutes.Change({}, {}, shown.columns)
@@ -138,6 +141,11 @@ class Watched:
             update.past = said
         past.shown, past.past = shown, said
         return update
+
+    def _judged_s(self, now_s: float) -> float:
+        """Up to when the running minute is judged: what is still on its way from a live sensor is not missing."""
+        live = self.newest_s is not None and self.newest_s + 1 >= now_s - seconds.LIVE_S
+        return self.newest_s - MINUTES_LAG_S if live and self.newest_s is not None else now_s
 
     def whole(self, hours: int, now_s: float) -> Update:
         """Everything, for a page that shows nothing yet."""

@@ -140,7 +140,7 @@ def _hours_plots(past_points: ColumnDataSource) -> list[Any]:
     strip = look.time_plot("coverage", x, height=72, axis=True)
     strip.y_range.end = 100
     strip.yaxis.ticker = [0, 100]
-    strip.vbar("t", MINUTE_S * 1000, "coverage", source=past_points, name="measured", line_color=None, fill_color=look.COVERAGE)
+    strip.vbar("t", MINUTE_S * 1040, "coverage", source=past_points, name="measured", line_color=None, fill_color=look.COVERAGE)
     return [plot, strip]
 
 

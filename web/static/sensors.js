@@ -71,7 +71,7 @@
     }
   }
 
-  const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })
+  const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })
 
   function showBanners(outages) {
     const wanted = outages.map(({ part, sentence, since }) => {
@@ -126,6 +126,6 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) loop() })
   let typing = 0
   $("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(loop, 150) })
-  if (matchMedia("(max-width: 900px)").matches) $("sensors").open = !page.sensor
+  if (matchMedia("(max-width: 900px)").matches) $("sensors").open = !page.sensor && !page.asked
   loop()
 })()

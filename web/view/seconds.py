@@ -160,5 +160,5 @@ def ranges(points: Columns, current: Mapping[str, Range]) -> dict[str, Range]:
         floor = 0.0 if quantity == "power" else None
         out[quantity] = calm(low, high, current.get(quantity), least=_LEAST[quantity], floor=floor)
     start, end = out["pf"]
-    out["pf"] = (max(start, -105.0), min(end, 105.0))
+    out["pf"] = (max(start, -100.0), min(end, 100.0))
     return out
