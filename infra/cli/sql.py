@@ -87,13 +87,14 @@ def ask(address: str, bearer: str, query: str, form: str, out: BinaryIO) -> None
     except BrokenPipeError:  # the reader, as `head`, has enough
         return
     except urllib.error.HTTPError as error:
-        raise _explained(error) from error
+        raise explained(error) from error
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise PartUnavailable(f"no web server answers at {address} ({reason}); start it with `powermon up`") from error
 
 
-def _explained(error: urllib.error.HTTPError) -> PowermonError:
+def explained(error: urllib.error.HTTPError) -> PowermonError:
+    """What the web server refused, in its own words."""
     try:
         detail = str(json.loads(error.read())["detail"])
     except (ValueError, KeyError, TypeError):
