@@ -4,6 +4,8 @@ PowermonError            what came, what was expected, what to do: one sentence 
 ├── PartUnavailable      a broker, registry or database does not answer; trying again may help
 │   └── RegistryUnavailable
 ├── ConfigurationError   a setting, file or version is wrong; a person must act
+├── ReplayRefused        a replay cannot do this in its present state
+│   └── NoSuchReplay
 └── TokenRefused         the catalog gives this sensor no token, as when it was revoked
 """
 
@@ -26,3 +28,11 @@ class ConfigurationError(PowermonError):
 
 class TokenRefused(PowermonError):
     """The catalog gives a sensor no token."""
+
+
+class ReplayRefused(PowermonError):
+    """A replay cannot do what was asked in its present state."""
+
+
+class NoSuchReplay(ReplayRefused):
+    """There is no replay of that name."""

@@ -1,7 +1,10 @@
 """The role `store`: sink, rebuilder and web server in one process, because one process owns the embedded engine's folder."""
 
+import asyncio
+
 from infra.settings import Settings
 from schemas.registry import Registry
+from sinks.replays import Replays
 from sinks.service import make, opened, problem, run_members, stalled
 from streams.catalog.view import CatalogView
 from web.server import Beside, create_app, serve
@@ -14,15 +17,17 @@ async def run(settings: Settings) -> None:
         ConfigurationError: the tables do not fit this build, the folder is in use, or the port is taken.
     """
     store = await opened(settings)
-    view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
+    registry = Registry(settings.registry, settings.schema_cache)
+    view, replays = CatalogView(settings.kafka, registry), Replays(settings, store, registry)
     try:
         members = make(settings, store)
         beside = Beside(lambda: problem(members), lambda: stalled(members))
-        runner = await serve(create_app(settings, store, view, beside=beside), settings)
+        runner = await serve(create_app(settings, store, view, beside=beside, replays=replays), settings)
         try:
             await run_members(members)
         finally:
             await runner.cleanup()
+            await asyncio.to_thread(replays.close)
     finally:
         await view.close()
         store.close()

@@ -107,6 +107,28 @@ def committed(member: Consumer, places: Iterable[Place]) -> Offsets:
     return {(tp.topic, tp.partition): 0 if tp.offset == OFFSET_INVALID else tp.offset for tp in found}
 
 
+class Settled:
+    """Tells whether a group is past the end that a topic had when this was asked first.
+
+    Raises:
+        LogUnavailable: when asked, and the broker does not tell.
+    """
+
+    def __init__(self, settings: Settings, group: str, topic: str) -> None:
+        self._settings, self._group, self._topic = settings, group, topic
+        self._ends: Offsets | None = None
+
+    def __call__(self) -> bool:
+        member = consumer(self._settings, self._group)
+        try:
+            if self._ends is None:
+                self._ends = _ends(member, self._topic)
+            have = committed(member, self._ends)
+        finally:
+            member.close()
+        return all(have[place] >= end for place, end in self._ends.items())
+
+
 class SafeProducer:
     """Publishes batches and returns when all in-sync replicas have them."""
 
@@ -147,6 +169,14 @@ class SafeProducer:
             raise LogUnavailable(
                 f"the log did not acknowledge {len(failures) or left} messages for {topic}: {failures[:1]}; will try again"
             )
+
+
+def _ends(member: Consumer, topic: str) -> Offsets:
+    try:
+        partitions = member.list_topics(topic, timeout=_ASK_TIMEOUT_S).topics[topic].partitions
+        return {(topic, p): member.get_watermark_offsets(TopicPartition(topic, p), timeout=_ASK_TIMEOUT_S)[1] for p in partitions}
+    except KafkaException as error:
+        raise LogUnavailable(f"the broker does not tell where {topic} ends: {error}; trying again may help") from error
 
 
 def _list(offsets: Offsets) -> list[TopicPartition]:

@@ -68,7 +68,7 @@ def read(folder: Path = FOLDER) -> list[Migration]:
 def statements(sql: str, cluster: str) -> list[str]:
     """The statements of one file, ready to run."""
     filled = Template(sql).substitute(
-        on_cluster=f"ON CLUSTER {_identifier(cluster)}" if cluster else "", replicated="Replicated" if cluster else ""
+        on_cluster=f"ON CLUSTER {identifier(cluster)}" if cluster else "", replicated="Replicated" if cluster else ""
     )
     return [part.strip() for part in re.split(r";\s*(?:\n|$)", filled) if part.strip()]
 
@@ -139,7 +139,7 @@ def retain(store: ClickHouse, settings: Settings) -> None:
         present = re.search(r"\bTTL \w+ \+ toIntervalDay\((\d+)\)", made)
         if (int(present[1]) if present else 0) == keep:
             continue
-        cluster = f" ON CLUSTER {_identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""
+        cluster = f" ON CLUSTER {identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""
         change = f"MODIFY TTL {table.time} + toIntervalDay({keep})" if keep else "REMOVE TTL"
         store.command(f"ALTER TABLE {table.name}{cluster} {change}")
         log.info("retention changed", table=table.name, days=keep or "for ever")
@@ -183,5 +183,6 @@ def _run(store: ClickHouse, settings: Settings, step: Migration, *, forward: boo
     return told
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """A name in ClickHouse SQL."""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

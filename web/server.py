@@ -20,6 +20,7 @@ from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
 from streams.catalog.view import CatalogView
 from web import assets
+from web.api.replays import Replays, ReplaysApi
 from web.api.sensors import SensorsApi
 from web.api.sql import SqlApi
 from web.auth import Auth, problem
@@ -145,6 +146,7 @@ def create_app(
     catalog_view: Catalog,
     clock: Callable[[], float] | None = None,
     beside: Beside | None = None,
+    replays: Replays | None = None,
 ) -> web.Application:
     """The application, to be run on settings.web_host:web_port; its parts start and stop with it.
 
@@ -153,6 +155,7 @@ def create_app(
         catalog_view: who may come in, and which sensors there are.
         clock: UTC seconds, the machine's when None.
         beside: what else runs in this process: this server is no more alive and ready than that is.
+        replays: what works for /api/v1/replays; None: that address is not there.
     """
     site = Site(settings, clickhouse, catalog_view, clock or time.time, beside or Beside())
     app = web.Application(middlewares=[_errors, site.auth.guard], client_max_size=_BODY_MAX)
@@ -180,6 +183,8 @@ def create_app(
     app.add_routes(health.routes(site.alive, site.ready))
     app.add_routes(site.auth.routes())
     app.add_routes(SqlApi(clickhouse).routes())
+    if replays is not None:
+        app.add_routes(ReplaysApi(replays).routes())
     app.add_routes(
         [
             web.get("/", site.live),
@@ -231,19 +236,25 @@ async def serve(app: web.Application, settings: Settings) -> web.AppRunner:
     return runner
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, make_replays: Callable[[ClickHouse], Replays] | None = None) -> None:
     """The role `web`, until it is cancelled.
+
+    Args:
+        make_replays: gives what works for /api/v1/replays.
 
     Raises:
         ConfigurationError: no ClickHouse server is configured, or the port is taken.
     """
     clickhouse = await asyncio.to_thread(ClickHouse, settings)
     view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
-    runner = await serve(create_app(settings, clickhouse, view), settings)
+    replays = make_replays(clickhouse) if make_replays else None
+    runner = await serve(create_app(settings, clickhouse, view, replays=replays), settings)
     structlog.get_logger(__name__).info("web server ready", address=f"http://{settings.web_host}:{settings.web_port}")
     try:
         await asyncio.get_running_loop().create_future()  # until cancelled
     finally:
         await runner.cleanup()
+        if replays is not None:
+            await asyncio.to_thread(replays.close)
         await view.close()
         clickhouse.close()

@@ -16,7 +16,7 @@ def _run(role: str, module: str) -> None:
     settings = Settings()
     settings.data.mkdir(parents=True, exist_ok=True)
     logs.configure(settings, role)
-    with asyncio.Runner(loop_factory=_loop) as runner:
+    with asyncio.Runner(loop_factory=event_loop) as runner:
         runner.run(_until_stopped(importlib.import_module(module).run(settings)))
 
 
@@ -38,7 +38,8 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
             raise
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def event_loop() -> asyncio.AbstractEventLoop:
+    """The fastest there is here."""
     try:
         import uvloop
     except ImportError:  # it does not exist for Windows
@@ -67,7 +68,7 @@ def sink() -> None:
 @click.command()
 def web() -> None:
     """Serve the pages and the REST API."""
-    _run("web", "web.server")
+    _run("web", "infra.pages")
 
 
 @click.command()

@@ -20,7 +20,7 @@ class Selection:
     from_s: int | None = None
     to_s: int | None = None
     sensors: frozenset[str] = frozenset()
-    _of_code: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
+    _of_code: Bools = field(default_factory=lambda: np.zeros(0, np.bool_), compare=False, repr=False)
 
     def wanted(self, names: list[str], sensor: Int64s, minute: Int64s) -> Bools:
         """Which readings are wanted, shape (n,).
