@@ -18,6 +18,8 @@ COMMANDS = {
     "users": "catalog:users",
     "simulate": "simulate:simulate",
     "ingest": "ingest:ingest",
+    "replay": "replay:replay",
+    "trace": "trace:trace",
     "sql": "sql:sql",
     "doctor": "doctor:doctor",
     "schemas": "schemas:schemas",
