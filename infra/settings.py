@@ -61,10 +61,18 @@ class Settings(BaseSettings):
         le=86400,
         description="how long after its end a minute stays open in the hot path; later readings go through the rebuilder",
     )
+    dead_letters_max: int = Field(
+        1000,
+        ge=0,
+        lt=10_000,
+        description="more of about the last 10,000 messages of a partition than this, and more than half of them, that cannot be used, stop the worker; 0: no limit",
+    )
     publish_interval_s: float = Field(1.0, gt=0, le=60, description="how often a growing minute is published at most")
     sink_interval_ms: int = Field(250, ge=10, le=60000, description="how long the sink gathers before it inserts")
     rebuild_interval_s: float = Field(5.0, gt=0, le=600, description="how often late minutes are rebuilt")
-    retention_readings_days: int = Field(0, ge=0, le=36500, description="days that ClickHouse keeps raw readings; 0: for ever")
+    retention_readings_days: int = Field(
+        0, ge=0, le=36500, description="days that ClickHouse keeps raw readings and conflicts; 0: for ever"
+    )
     retention_minutes_days: int = Field(0, ge=0, le=36500, description="days that ClickHouse keeps minutes; 0: for ever")
     session_timeout_s: int = Field(30, ge=6, le=300, description="how long a silent group member keeps its partitions")
 

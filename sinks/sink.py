@@ -10,13 +10,15 @@ from confluent_kafka import KafkaException, Message
 
 from infra.errors import PowermonError
 from infra.settings import Settings
-from schemas import topics, wire
+from schemas import topics
+from schemas.dead_letter import DeadLetter
 from schemas.registry import Registry
 from sinks import broker, metrics
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.feeds import Feed, Rejected, Taken, carry, feeds
 from sinks.pulse import Pulse
+from streams.core.flood import NO_FLOOD, Flood
 
 BATCH = 40_000
 """Messages of one insert at most: some 40 MB of log, 120,000 rows."""
@@ -28,6 +30,10 @@ _BACKOFF_S = (0.5, 10.0)
 _LAG_EVERY_S = 2.0
 
 log = structlog.get_logger()
+
+
+class Flooded(PowermonError):
+    """So much of a topic cannot be used that it is not passed over: the sink waits with this topic for a person."""
 
 
 class Sink:
@@ -56,6 +62,7 @@ class Sink:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="insert")
         self._letters: SafeProducer | None = None
         self._uncommitted: Offsets = {}
+        self._floods: dict[str, Flood] = {}
         self._backoff_s = 0.0
         self._lag_at = 0.0
         self._behind = 0
@@ -138,10 +145,13 @@ class Sink:
         name = feed.topic.name
         taken = Taken.of(messages)
         count, rejected = carry(self._store, feed, taken, self._threads)
-        if rejected:
-            metrics.REJECTED.labels(name).inc(len(rejected))
-            if feed.reports:
-                self._report(messages, rejected)
+        flood = self._floods.get(name, NO_FLOOD).after(len(messages), len(rejected))
+        if rejected and feed.reports:
+            if flood.over(self._settings.dead_letters_max):
+                raise Flooded(flood.told(name, rejected[-1][1], self._settings.dead_letters_max))
+            self._report(messages, rejected)
+        self._floods[name] = flood
+        metrics.REJECTED.labels(name).inc(len(rejected))
         metrics.ROWS.labels(feed.table.name).inc(count)
         metrics.MESSAGES.labels(name).inc(len(messages))
         metrics.DELAY.labels(name).observe(max(0.0, time.time() - float(taken.appended_ms.min()) / 1000))
@@ -154,17 +164,8 @@ class Sink:
         letters = []
         for at, reason in rejected:
             m = messages[at]
-            record = {
-                "source_topic": m.topic(),
-                "source_partition": m.partition(),
-                "source_offset": m.offset(),
-                "message_key": m.key(),
-                "message_value": m.value(),
-                "reason": reason,
-                "at_ms": m.timestamp()[1],
-                "stage": "sink",
-            }
-            letters.append((m.topic().encode(), wire.encode(topics.DEAD_LETTERS, schema_id, record)))
+            letter = DeadLetter(m.topic(), m.partition(), m.offset(), m.key(), m.value(), reason, m.timestamp()[1], "sink")
+            letters.append(letter.message(schema_id))
         self._letters.send(topics.DEAD_LETTERS.name, letters)
 
     def _measure_lag(self) -> None:

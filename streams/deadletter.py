@@ -2,7 +2,7 @@
 
 from faust.types import TP
 
-from schemas import topics, wire
+from schemas.dead_letter import DeadLetter
 from schemas.run import Run
 
 
@@ -15,18 +15,13 @@ def letter(schema_id: int, tp: TP, run: Run, at: int, reason: str, stage: str) -
         reason: what came, what was expected.
         stage: who gave up on it.
     """
-    value = wire.encode(
-        topics.DEAD_LETTERS,
-        schema_id,
-        {
-            "source_topic": tp.topic,
-            "source_partition": tp.partition,
-            "source_offset": int(run.offset[at]),
-            "message_key": run.key(at),
-            "message_value": run.value(at),
-            "reason": reason,
-            "at_ms": int(run.appended_ms[at]),
-            "stage": stage,
-        },
-    )
-    return tp.topic.encode(), value
+    return DeadLetter(
+        source_topic=tp.topic,
+        source_partition=tp.partition,
+        source_offset=int(run.offset[at]),
+        message_key=run.key(at),
+        message_value=run.value(at),
+        reason=reason,
+        at_ms=int(run.appended_ms[at]),
+        stage=stage,
+    ).message(schema_id)

@@ -38,6 +38,7 @@ async def run(settings: Settings) -> None:
     )
     app = make_app(settings)
     work = minutes.Minutes(app, wire.ReadingDecoder(registry.schema_of), outputs, settings.lateness_s * 1000)
+    work.dead_letters_max = settings.dead_letters_max
     minutes.attach(app, work, settings.publish_interval_s)
 
     watch = Watch(app, work, settings.kafka, settings.session_timeout_s)

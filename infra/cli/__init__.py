@@ -21,6 +21,7 @@ COMMANDS = {
     "replay": "replay:replay",
     "trace": "trace:trace",
     "sql": "sql:sql",
+    "dead-letters": "deadletters:dead_letters",
     "doctor": "doctor:doctor",
     "schemas": "schemas:schemas",
     "migrate": "migrate:migrate",

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
 import structlog
 from faust.types import TP
 
@@ -18,7 +19,7 @@ from streams import metrics
 from streams.core.selection import Selection
 from streams.core.window import Checkpoint, Partition, Position
 from streams.deadletter import letter
-from streams.fatal import fatal
+from streams.fatal import die, fatal
 from streams.transport import Commit, RunApp
 
 SLICE = 5_000
@@ -70,6 +71,7 @@ class Minutes:
 
     Attributes:
         only: the sensor-minutes to fold; None: all.
+        dead_letters_max: see core/flood.py; 0: no limit.
         busy_since, flush_since: monotonic time at which the run in hand, or publishing, was begun; None between.
     """
 
@@ -78,6 +80,7 @@ class Minutes:
     outputs: Outputs
     lateness_ms: int
     only: Selection | None = None
+    dead_letters_max: int = 0
     owned: dict[TP, Owned] = field(default_factory=dict)
     busy_since: float | None = None
     flush_since: float | None = None
@@ -132,15 +135,22 @@ class Minutes:
             except RegistryUnavailable as error:
                 log.warning("waiting for the schema registry", detail=str(error))
                 await asyncio.sleep(1)
-        for at, reason in rejected if self.outputs.dead else ():
-            offset = int(run.offset[at])
-            if offset >= max(one.fold.redo_below, one.fold.next_offset):
-                one.letters.append(letter(self.outputs.dead_id, tp, run, at, reason, "worker"))
-                metrics.DEAD.inc()
-                log.warning("dead letter", partition=tp.partition, offset=offset, reason=reason)
+        if self.outputs.dead:
+            self._bury(tp, one, run, [(at, reason) for at, reason in rejected if run.offset[at] >= one.fold.decided])
         one.fold.fold(batch)
         one.fold.passed(int(run.offset[-1]) + 1)
         metrics.READINGS.inc(len(batch))
+
+    def _bury(self, tp: TP, one: Owned, run: Run, rejected: list[tuple[int, str]]) -> None:
+        """Note what could not be used as dead letters; a flood of them ends the process before anything of it is committed."""
+        flood = one.fold.flood.after(int(np.count_nonzero(run.offset >= one.fold.decided)), len(rejected))
+        if rejected and flood.over(self.dead_letters_max):
+            die(flood.told(f"{tp.topic} partition {tp.partition}", rejected[-1][1], self.dead_letters_max))
+        one.fold.flood = flood
+        for at, reason in rejected:
+            one.letters.append(letter(self.outputs.dead_id, tp, run, at, reason, "worker"))
+            metrics.DEAD.inc()
+            log.warning("dead letter", partition=tp.partition, offset=int(run.offset[at]), reason=reason)
 
     async def _publish(self, tp: TP, checkpoint: Checkpoint, letters: list[tuple[bytes, bytes]]) -> None:
         out, late, conflicts = self.outputs, checkpoint.late, checkpoint.conflicts
@@ -196,7 +206,7 @@ class Minutes:
         except ValueError as error:
             raise ConfigurationError(
                 f"group {self.app.conf.id} committed {commit.metadata!r} for {tp.topic} {tp.partition}; expected "
-                "'watermark,next offset': another program commits for this group; give it a group of its own"
+                "'watermark,next offset,messages,dead': another program commits for this group; give it a group of its own"
             ) from error
 
 

@@ -10,6 +10,7 @@ from schemas.late_minute import LateMinutes
 from schemas.power_minute import MinuteRows
 from schemas.sensor_reading import ReadingBatch, summarise
 from schemas.units import MINUTE_S
+from streams.core.flood import NO_FLOOD, Flood
 from streams.core.late import LateCopies, late_copies, late_minutes
 from streams.core.minute import Differing, OpenMinutes, chosen, conflicts, dense, minute_keys
 from streams.core.selection import Selection
@@ -23,11 +24,13 @@ class Position:
         offset: the oldest reading that an open minute still needs; a restart reads from here.
         watermark_ms: the running maximum of the records' append times, up to next_offset.
         next_offset: every reading below it has been decided: counted, a copy, or reported late.
+        flood: what of the messages below it could not be used.
     """
 
     offset: int
     watermark_ms: int
     next_offset: int
+    flood: Flood = NO_FLOOD
 
     @property
     def metadata(self) -> str:
@@ -35,7 +38,7 @@ class Position:
 
         It ends with a zero: confluent-kafka takes what it reads for a C string, and goes on reading without one.
         """
-        return f"{self.watermark_ms},{self.next_offset}\0"
+        return f"{self.watermark_ms},{self.next_offset},{self.flood.seen},{self.flood.dead}\0"
 
     @classmethod
     def parse(cls, offset: int, metadata: str) -> "Position":
@@ -44,8 +47,10 @@ class Position:
         Raises:
             ValueError: the metadata is not ours.
         """
-        watermark_ms, next_offset = map(int, metadata.rstrip("\0").split(","))
-        return cls(offset, watermark_ms, next_offset)
+        numbers = [int(text) for text in metadata.rstrip("\0").split(",")]
+        if len(numbers) not in (2, 4):  # an earlier version wrote two
+            raise ValueError(f"{len(numbers)} numbers came")
+        return cls(offset, numbers[0], numbers[1], Flood(*numbers[2:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Partition:
 
     Attributes:
         lateness_ms: how long after its end a minute stays open.
-        watermark_ms, next_offset: as in Position.
+        watermark_ms, next_offset, flood: as in Position.
         redo_below: offsets below it were decided before the commit that this state started from.
         only: the sensor-minutes to count and report, None: all; the watermark is everybody's.
     """
@@ -74,6 +79,7 @@ class Partition:
     next_offset: int = 0
     redo_below: int = 0
     only: Selection | None = None
+    flood: Flood = NO_FLOOD
     open: OpenMinutes = field(default_factory=OpenMinutes)
     _late: list[LateCopies] = field(default_factory=list)
     _differing: list[Differing] = field(default_factory=list)
@@ -83,7 +89,7 @@ class Partition:
         """The state to begin with at a committed position (None: at the beginning of the log)."""
         if position is None:
             return cls(lateness_ms, only=only)
-        return cls(lateness_ms, position.watermark_ms, position.offset, position.next_offset, only)
+        return cls(lateness_ms, position.watermark_ms, position.offset, position.next_offset, only, position.flood)
 
     def fold(self, batch: ReadingBatch) -> None:
         """Take in the next readings, in log order; those below `next_offset` are passed over."""
@@ -101,6 +107,11 @@ class Partition:
         self.watermark_ms = int(watermark[-1])
         self.next_offset = max(self.next_offset, int(batch.offset[-1]) + 1)
 
+    @property
+    def decided(self) -> int:
+        """Messages below this offset were judged before, and are only read again."""
+        return max(self.redo_below, self.next_offset)
+
     def passed(self, next_offset: int) -> None:
         """Note that the log goes on to here, also where the last messages were no readings."""
         self.next_offset = max(self.next_offset, next_offset)
@@ -111,7 +122,7 @@ class Partition:
         self.open.close_before((self.watermark_ms - self.lateness_ms) // (MINUTE_S * 1000))
         late, self._late = late_minutes(names, self._late), []
         differing, self._differing = conflicts(names, self._differing), []
-        position = Position(self.open.oldest_offset(self.next_offset), self.watermark_ms, self.next_offset)
+        position = Position(self.open.oldest_offset(self.next_offset), self.watermark_ms, self.next_offset, self.flood)
         return Checkpoint(minutes, late, differing, position)
 
     def _take(self, batch: ReadingBatch, counts: Bools, late: Bools) -> None:

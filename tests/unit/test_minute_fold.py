@@ -119,7 +119,7 @@ def test_a_minute_is_encoded_as_any_avro_reader_reads_it() -> None:
     assert record["probes"][0] == {"probe_id": 1} | {n: int(v[0, 0]) for n, v in rows.probes.items()} | {}
 
 
-@pytest.mark.parametrize("metadata", ["", "x", "1", "1,2,3"])
+@pytest.mark.parametrize("metadata", ["", "x", "1", "1,2,3", "1,2,3,x"])
 def test_a_commit_that_is_not_ours_is_an_error(metadata: str) -> None:
     from streams.core.window import Position
 
