@@ -2,7 +2,9 @@
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ from infra.settings import Settings
 from schemas import topics, wire
 from schemas.dead_letter import VALUE_MAX, DeadLetter, decode_letter
 from schemas.registry import Registry
+from sinks.clickhouse import ClickHouse
+from sinks.migrate import migrate
+from sinks.sink import Sink
 from streams.app import GROUP
 from streams.fatal import EXIT_STATUS
 from tests.builders import reading
@@ -169,3 +174,33 @@ def test_a_flood_stops_the_worker_before_it_and_a_higher_limit_lets_it_through(s
     assert sorted({one.source_offset for one in found}) == list(range(300, 3300))
     late = [wire.decode(topics.LATE, value, client.schema_of) for *_, value in everything(settings, topics.LATE)]
     assert {one["log_offset"] for one in late} >= {3399}
+
+
+@contextmanager
+def at_work(settings: Settings, store: ClickHouse) -> Iterator[Sink]:
+    sink = Sink(settings, store, Registry(settings.registry, settings.schema_cache))
+    thread = threading.Thread(target=sink.work)
+    thread.start()
+    try:
+        yield sink
+    finally:
+        sink.stop()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_a_flood_of_bad_minutes_makes_the_sink_wait(settings: Settings) -> None:
+    publish(settings, topics.MINUTES, [(SENSOR.encode(), b"\1json?")] * 4000)
+    store = ClickHouse(settings)
+    try:
+        migrate(store, settings)
+        with at_work(settings, store) as sink:
+            until(lambda: "messages of power.minutes cannot be used" in (sink.problem() or ""), "a problem")
+        assert len(everything(settings, topics.DEAD_LETTERS)) <= settings.dead_letters_max
+        with at_work(settings.model_copy(update={"dead_letters_max": 0}), store) as sink:
+            until(lambda: 4000 in sink.positions.values(), "the minutes passed over")
+        client = Registry(settings.registry, settings.schema_cache)
+        found = [decode_letter(value, client.schema_of) for *_, value in everything(settings, topics.DEAD_LETTERS)]
+        assert {one.source_offset for one in found} == set(range(4000))
+    finally:
+        store.close()
