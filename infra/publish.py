@@ -50,6 +50,7 @@ class Publisher:
                 "linger.ms": linger_ms,
                 "queue.buffering.max.messages": queue_max,
                 "message.timeout.ms": timeout_ms,
+                "reconnect.backoff.max.ms": 1000,  # between attempts it sleeps, and a message's time-out does not wake it
                 "log_level": 3,
                 **config,
             }

@@ -43,6 +43,7 @@ def consumer(settings: Settings, group: str) -> Consumer:
             "session.timeout.ms": settings.session_timeout_s * 1000,
             "heartbeat.interval.ms": settings.session_timeout_s * 1000 // 10,
             "queued.max.messages.kbytes": 65536,  # per partition; bounds what a long backlog holds in memory
+            "reconnect.backoff.max.ms": 1000,
             "error_cb": _tell,
             "log_level": 3,
             **fixed,
@@ -141,6 +142,7 @@ class SafeProducer:
                 "compression.type": "lz4",
                 "linger.ms": 5,
                 "message.timeout.ms": int(_ACK_TIMEOUT_S * 1000),
+                "reconnect.backoff.max.ms": 1000,
                 "log_level": 3,
             }
         )
