@@ -2,9 +2,12 @@
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 COMMANDS = {
     "up": "up:up",
@@ -41,8 +44,31 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-def powermon() -> None:
+@click.pass_context
+def powermon(ctx: click.Context) -> None:
     """Measures electricity, and never forgets how it got a number."""
+    from infra import logs
+
+    # On stdout stand secrets and JSON for scripts, on stderr a sentence for people: no log lines between them.
+    # A role says later that it wants them.
+    logs.configure(_settings().model_copy(update={"log_level": "ERROR"}), str(ctx.invoked_subcommand))
+
+
+def _settings() -> "Settings":
+    """The settings, or a sentence on what in the environment is none."""
+    from pydantic import ValidationError
+
+    from infra.errors import ConfigurationError
+    from infra.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = "_".join(str(part) for part in wrong["loc"]).upper()
+        raise ConfigurationError(
+            f"POWERMON_{name} is {wrong['input']!r}: {wrong['msg'].lower()}; correct it in the environment"
+        ) from error
 
 
 def main(args: list[str] | None = None) -> Any:

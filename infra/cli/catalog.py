@@ -13,7 +13,6 @@ from typing import Any, Literal, TypeVar, cast
 import click
 from argon2 import PasswordHasher
 
-from infra import logs
 from infra.errors import PowermonError
 from infra.settings import Settings
 from schemas.registry import Registry
@@ -66,8 +65,6 @@ def with_catalog(work: Callable[[CatalogView], Coroutine[Any, Any, T]]) -> T:
 
     async def run() -> T:
         settings = Settings()
-        # On stdout stand secrets and JSON for scripts, on stderr a sentence for people: no log lines between them.
-        logs.configure(settings.model_copy(update={"log_level": "ERROR"}), "command line")
         view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
         try:
             await view.ready(READY_S)

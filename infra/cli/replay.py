@@ -8,7 +8,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from infra import logs
 from infra.cli import replay_show as show
 from infra.cli.roles import event_loop
 from infra.cli.times import Moment
@@ -61,7 +60,6 @@ def replay(
     Live processing goes on. Interrupted, the same command goes on where it stopped; so does one with --into alone.
     """
     settings = Settings()
-    logs.configure(settings.model_copy(update={"log_level": "ERROR"}), "replay")
     asked = _asked(topic, from_s, to_s, sensors)
     if sum((undo, delete, swap, listing)) > 1:
         raise click.UsageError("give one of --swap, --undo, --delete, --list")

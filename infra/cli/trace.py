@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import click
 
-from infra import logs
 from infra.cli.times import Moment
 from infra.door import Door
 from infra.log_reader import LogReader
@@ -27,7 +26,6 @@ def trace(sensor: str, timestamp: int, deep: bool, as_json: bool) -> None:
     it stopped, and why.
     """
     settings = Settings()
-    logs.configure(settings.model_copy(update={"log_level": "ERROR"}), "trace")
     log = LogReader(settings)
     try:
         facts = Tracer(settings, Door(settings, patience_s=0), log, deep=deep).facts(sensor.lower(), timestamp)
