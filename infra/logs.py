@@ -1,6 +1,8 @@
 """Log lines: one setup for every role."""
 
 import logging
+import time
+from collections.abc import Callable
 
 import structlog
 
@@ -35,6 +37,7 @@ def configure(settings: Settings, role: str) -> None:
             ],
         )
     )
+    handler.addFilter(Seldom("aiokafka"))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
@@ -48,3 +51,28 @@ def configure(settings: Settings, role: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class Seldom(logging.Filter):
+    """Lets a library say the same thing only now and then: while a broker is away, aiokafka writes a hundred lines a second.
+
+    Args:
+        library: first part of its loggers' names.
+        every_s: how often the same message, its arguments apart, may come.
+        now: seconds of a clock that only goes forward.
+    """
+
+    def __init__(self, library: str, every_s: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._library, self._every_s, self._now = library, every_s, now
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if record.name.partition(".")[0] != self._library or not isinstance(record.msg, str):
+            return True
+        key, now = (record.name, record.msg), self._now()
+        if now - self._said.get(key, -self._every_s) < self._every_s:
+            return False
+        self._said[key] = now
+        return True

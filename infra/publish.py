@@ -31,7 +31,7 @@ class Publisher:
         bootstrap: host:port[,…].
         linger_ms: how long the client gathers messages into a batch.
         queue_max: messages that may wait for the broker; beyond it `QueueFull` at once.
-        timeout_ms: a message not acknowledged by then failed.
+        timeout_ms: a message not acknowledged by then failed; 0: it is tried for ever.
 
     Attributes:
         broken: set when the client has given up for good (the broker lost what it had acknowledged, say);

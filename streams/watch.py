@@ -72,7 +72,10 @@ class Watch:
         if silent is None:
             if self._silent is not None:
                 self._answered_since = self._now()
+                log.info("the broker answers again")
             self._note({tp: (await self._next_offset(tp), end) for tp, end in ends.items()})
+        elif self._silent is None:
+            log.warning("readings wait for the broker", reason=silent)
         self._silent = silent
 
     def problem(self) -> str | None:

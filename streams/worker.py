@@ -27,7 +27,8 @@ async def run(settings: Settings) -> None:
         RegistryUnavailable: the registry is down and the cache does not know the schemas.
     """
     registry = Registry(settings.registry, settings.schema_cache)
-    publisher = Publisher(settings.kafka, linger_ms=5)
+    # While the broker is away it waits: what it would publish after a new start is the same.
+    publisher = Publisher(settings.kafka, linger_ms=5, timeout_ms=0)
     outputs = minutes.Outputs(
         publisher,
         minutes_id=registry.id_of(topics.MINUTES),
