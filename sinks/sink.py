@@ -63,6 +63,7 @@ class Sink:
         self._letters: SafeProducer | None = None
         self._uncommitted: Offsets = {}
         self._floods: dict[str, Flood] = {}
+        self._failed: set[broker.Place] = set()  # rewound, and not yet read again with success
         self._backoff_s = 0.0
         self._lag_at = 0.0
         self._behind = 0
@@ -125,7 +126,9 @@ class Sink:
                 failure = error
                 metrics.FAILURES.labels(topic).inc()
                 broker.rewind(self._member, _first(run))
+                self._failed.update(_first(run))
             else:
+                self._failed.difference_update(_next(run))
                 self._uncommitted |= _next(run)
                 self.positions |= _next(run)
                 self._moved_at = time.monotonic()
@@ -186,7 +189,10 @@ class Sink:
         self._behind = behind
         if not behind:
             self._moved_at = now
-        self._problem = None if assigned else "waiting for the broker to assign partitions"
+        if not assigned:
+            self._problem = "waiting for the broker to assign partitions"
+        elif not any((tp.topic, tp.partition) in self._failed for tp in assigned):
+            self._problem = None
 
 
 def _first(messages: list[Message]) -> Offsets:
