@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -73,19 +74,27 @@ class ReplayLog:
         """`decided`, without holding up the event loop."""
         return await asyncio.to_thread(self.decided, plan)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, told: Callable[[str], None]) -> None:
         """Remove the replay's topics and groups; what is not there is no failure.
 
         A member that was ended stays in its group for a session's time, and a group with members cannot go.
+
+        Args:
+            told: is given a line when that has to be waited for.
         """
         names = Names(name)
         self._done(list(self._log.admin.delete_topics([names.minutes, names.late]).values()), _GONE)
         groups = [names.fold_group, names.rebuild_group, names.sink_group]
-        deadline = time.monotonic() + self._settings.session_timeout_s + ASK_S
+        deadline, waiting = time.monotonic() + self._settings.session_timeout_s + ASK_S, False
         while groups:
             groups = [group for group, future in self._log.admin.delete_consumer_groups(groups).items() if self._lives(future)]
             if groups and time.monotonic() > deadline:
                 raise ConfigurationError(f"group {groups[0]} has members: another replay {name} is at work; end that one first")
+            if groups and not waiting:
+                waiting = True
+                told(
+                    f"an interrupted run of {name} still counts as a member of {groups[0]}, for {self._settings.session_timeout_s} s at most"
+                )
             if groups:
                 time.sleep(_PAUSE_S)
 

@@ -104,7 +104,7 @@ def _asked(topic: str, from_s: int | None, to_s: int | None, sensors: tuple[str,
 def _end(door: Door, log: ReplayLog, name: str, *, delete: bool, as_json: bool) -> None:
     if delete:
         door.delete(f"{_PATH}/{name}")
-        log.remove(name)
+        log.remove(name, lambda line: click.echo(line, err=True))
         click.echo(json.dumps({"name": name, "deleted": True}) if as_json else f"deleted: replay {name}")
         return
     told = door.post(f"{_PATH}/{name}/undo")
@@ -127,7 +127,7 @@ class _Run:
         began = time.monotonic()
         found = next((one for one in self._door.get(_PATH)["replays"] if one["name"] == self._name), None)
         if found is None:
-            self._log.remove(self._name)  # what an interrupted --delete may have left
+            self._log.remove(self._name, self._console.print)  # what an interrupted --delete may have left
         settled = self._plan() if found is None else self._same(found)
         folded_s = 0.0
         if found is None or not found["complete"]:

@@ -16,6 +16,8 @@ from streams.core.replay_plan import Asked, Plan
 
 PLAIN_EVERY_S = 10.0
 DAYS_MOST = 40
+WIDTH = 200
+"""Of tables: a narrow terminal breaks their lines rather than lose a figure."""
 
 Found = dict[str, Any]
 
@@ -37,12 +39,11 @@ class Bar:
             self._progress = Progress(
                 TextColumn(f"{what:<6}"),
                 BarColumn(),
-                TextColumn("{task.percentage:>3.0f} %"),
-                TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}, {{task.fields[rate]:,.0f}}/s"),
+                TextColumn("{task.fields[text]}"),
                 TimeRemainingColumn(),
                 console=console,
             )
-            self._task = self._progress.add_task(what, total=total or 1, completed=done, rate=0.0)
+            self._task = self._progress.add_task(what, total=total, completed=done, text="")
 
     def __enter__(self) -> "Bar":
         if self._progress is not None:
@@ -58,13 +59,14 @@ class Bar:
         self._total = self._total if total is None else total
         now = time.monotonic()
         rate = max(0, done - self._before) / max(now - self._began, 1e-3)
+        text = f"{done:,} of {self._total or 0:,} {self._unit}, {rate:,.0f}/s" if self._total else ""
         if self._progress is not None:
-            self._progress.update(self._task, completed=done, total=self._total or 1, rate=rate)
+            self._progress.update(self._task, completed=done, total=self._total, text=text)
         elif now - self._told >= PLAIN_EVERY_S:
             self._told = now
             left = max(0, (self._total or 0) - done)
             eta = f", {_duration(left / rate)} left" if rate and left else ""
-            self._console.print(f"{self._what}: {done:,} of {self._total or 0:,} {self._unit}, {rate:,.0f}/s{eta}")
+            self._console.print(f"{self._what}: {text or 'waiting'}{eta}")
 
 
 def done(plan: Plan, decided: dict[int, int]) -> int:
@@ -124,7 +126,7 @@ def every(replays: list[Found], as_json: bool) -> None:
         state = "live" if one["live"] else "complete" if one["complete"] else "not finished"
         asked = Plan.of_json(one["plan"]).asked
         table.add_row(one["name"], "everything" if asked.everything else words(asked), _at(one["made_at_s"]), state, one["table"])
-    Console(highlight=False, soft_wrap=True).print(table, crop=False)
+    Console(highlight=False, width=WIDTH).print(table)
 
 
 def difference(found: Found, name: str) -> None:
@@ -134,12 +136,12 @@ def difference(found: Found, name: str) -> None:
         click.echo(f"no difference: {found['minutes']:,} minutes compared, versions included{newer}")
         return
     click.echo(f"{found['differing']:,} of {found['minutes']:,} minutes differ{newer}\n")
-    screen = Console(highlight=False, soft_wrap=True)
-    screen.print(_days(found["days"][:DAYS_MOST], name), crop=False)
+    screen = Console(highlight=False, width=WIDTH)
+    screen.print(_days(found["days"][:DAYS_MOST], name))
     if len(found["days"]) > DAYS_MOST:
         screen.print(f"… and {len(found['days']) - DAYS_MOST:,} more; --json has them all")
     screen.print(f"\nthe {len(found['worst'])} rows that differ most")
-    screen.print(_worst(found["worst"], name), crop=False)
+    screen.print(_worst(found["worst"], name))
 
 
 def _days(days: list[Found], name: str) -> Table:
@@ -153,7 +155,12 @@ def _days(days: list[Found], name: str) -> Table:
 def _worst(rows: list[Found], name: str) -> Table:
     table = _table("sensor", "minute (UTC)", "probe", "difference", "", "energy", "seconds", "min to max W", "version")
     for one in rows:
-        head = [one["sensor_id"], _at(one["minute_s"]), str(one["probe"]), _energy(one["energy_difference_mws"], signed=True)]
+        head = [
+            one["sensor_id"],
+            _at(one["minute_s"])[:16].replace("T", " "),
+            str(one["probe"]),
+            _energy(one["energy_difference_mws"], signed=True),
+        ]
         table.add_row(*head, "live", *_figures(one["live"]))
         table.add_row("", "", "", "", name, *_figures(one["replay"]))
     return table
@@ -162,7 +169,7 @@ def _worst(rows: list[Found], name: str) -> Table:
 def _figures(row: Found | None) -> list[str]:
     if row is None:
         return ["not there", "", "", ""]
-    span = f"{row['power_min_mw'] / 1000:,.1f} to {row['power_max_mw'] / 1000:,.1f}"
+    span = f"{row['power_min_mw'] / 1000:,.0f} to {row['power_max_mw'] / 1000:,.0f}"
     return [_energy(row["energy_mws"]), str(row["seconds"]), span, str(row["version"])]
 
 
