@@ -92,9 +92,7 @@ class ReplayLog:
                 raise ConfigurationError(f"group {groups[0]} has members: another replay {name} is at work; end that one first")
             if groups and not waiting:
                 waiting = True
-                told(
-                    f"an interrupted run of {name} still counts as a member of {groups[0]}, for {self._settings.session_timeout_s} s at most"
-                )
+                told(f"waiting: an interrupted run of {name} counts as a member for {self._settings.session_timeout_s} s")
             if groups:
                 time.sleep(_PAUSE_S)
 
