@@ -88,6 +88,10 @@ class Auth:
         wants_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
         if wants_page and not request.path.startswith("/api/") and "Upgrade" not in request.headers:
             raise web.HTTPSeeOther(f"/signin?next={quote(request.path_qs, safe='')}")
+        if "Authorization" in request.headers and (trouble := self._catalog.problem()) is not None:
+            unknown = problem(503, "unavailable", f"whose token this is cannot be told yet: {trouble}")
+            unknown.headers["Retry-After"] = "1"
+            return unknown
         refused = problem(401, "not_signed_in", "sign in at /signin, or send a live token as `Authorization: Bearer …`")
         refused.headers["WWW-Authenticate"] = "Bearer"
         return refused

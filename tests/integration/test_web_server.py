@@ -291,6 +291,14 @@ async def test_queries_are_for_administrators(client: Client, token: str, expect
     assert await code(await ask(client, "SELECT 1", token=token)) == expected
 
 
+async def test_a_token_is_not_refused_while_the_catalog_is_being_read(client: Client, site: Website) -> None:
+    site.catalog.trouble = "the catalog is being read, 3 commands so far"
+    try:
+        assert await code(await ask(client, "SELECT 1", token="pm1_nobody")) == (503, "unavailable")
+    finally:
+        site.catalog.trouble = None
+
+
 async def test_a_session_is_no_key_to_queries(client: Client) -> None:
     await sign_in(client, "root", website.ADMIN_PASSWORD)
     assert await code(await client.post("/api/v1/sql", json={"sql": "SELECT 1"})) == (403, "token_needed")
