@@ -75,7 +75,7 @@ def _step(frames: list[str]) -> str:
 def main() -> None:
     out, size = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
     readings = feed.plan(size, stack.PARTITIONS)
-    with stack.log_and_registry() as settings, tempfile.TemporaryDirectory() as folder:
+    with stack.log_and_registry() as (settings, _), tempfile.TemporaryDirectory() as folder:
         feed.fill(settings.kafka, Registry(settings.registry, settings.schema_cache).id_of(topics.READINGS), readings)
         record(settings, len(readings), out, "flamegraph")
         raw = Path(folder, "raw.txt")

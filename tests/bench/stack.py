@@ -23,8 +23,12 @@ def settings_in(folder: Path) -> Settings:
 
 
 @contextlib.contextmanager
-def log_and_registry() -> Iterator[Settings]:
-    """A broker with every topic, and a registry with every schema; gone at the end, with all they held."""
+def log_and_registry() -> Iterator[tuple[Settings, int]]:
+    """A broker with every topic, and a registry with every schema; gone at the end, with all they held.
+
+    Yields:
+        where they are, and the broker's process id.
+    """
     for part in parts.ALL:
         parts.fetch(part, Settings().parts, print)
     with tempfile.TemporaryDirectory(prefix="powermon-bench-") as folder:
@@ -38,7 +42,7 @@ def log_and_registry() -> Iterator[Settings]:
                 if make is embedded.kafka:
                     topics.make(settings)
             Registry(settings.registry, settings.schema_cache).register_all()
-            yield settings
+            yield settings, running[0].pid
         finally:
             for one in reversed(running):
                 one.stop()

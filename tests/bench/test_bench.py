@@ -4,6 +4,7 @@ A figure that is not reached fails nothing: the table says so. A wrong result fa
 """
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -57,9 +58,17 @@ def test_gateway(report: Report) -> None:
 
 def test_worker(report: Report, tmp_path: Path) -> None:
     readings = feed.plan(READINGS, stack.PARTITIONS)
-    with stack.log_and_registry() as settings:
+    with stack.log_and_registry() as (settings, broker):
         schema_id = Registry(settings.registry, settings.schema_cache).id_of(topics.READINGS)
+        cpu_before_s, began_s = worker_bench.cpu_s(broker), time.monotonic()
         feed.fill(settings.kafka, schema_id, readings)
+        log = [file.stat().st_size for file in settings.data.glob(f"kafka/log/{topics.READINGS.name}-*/*.log")]
+        report.figures["log"] = {
+            "messages": len(readings),
+            "filled_per_s": len(readings) / (time.monotonic() - began_s),
+            "broker_cpu_us_per_message": (worker_bench.cpu_s(broker) - cpu_before_s) / len(readings) * 1e6,
+            "bytes_per_message": sum(log) / len(readings),
+        }
         runs = worker_bench.measure(settings, readings, tmp_path)
     report.figures["worker"] = {name: asdict(run) for name, run in runs.items()}
     ours = runs.pop(OURS)

@@ -24,6 +24,7 @@ from infra.settings import Settings
 from schemas import topics
 from schemas.registry import Registry
 from streams.app import GROUP
+from streams.core.window import Position
 from tests.bench import outputs
 from tests.bench.feed import Feed
 from tests.bench.kafka_streams import build
@@ -178,14 +179,14 @@ def _folded(connection: http.client.HTTPConnection) -> int:
 
 async def wait_committed(settings: Settings) -> float:
     """When the group's commit says that everything was folded and is published."""
-    ends = {p: str(n) for p, n in outputs.ends(settings.kafka, topics.READINGS.name).items()}
+    ends = outputs.ends(settings.kafka, topics.READINGS.name)
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     await admin.start()
     deadline = time.monotonic() + 60
     try:
         while time.monotonic() < deadline:
             found = await admin.list_consumer_group_offsets(GROUP)
-            if {tp.partition: one.metadata.rstrip("\0").partition(",")[2] for tp, one in found.items()} == ends:
+            if {tp.partition: Position.parse(*one).next_offset for tp, one in found.items()} == ends:
                 return time.monotonic()
             await asyncio.sleep(POLL_S)
     finally:
