@@ -47,7 +47,8 @@ class Watch:
         self, app: RunApp, work: Minutes, bootstrap: str, session_s: float, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._app, self._work, self._session_s, self._now = app, work, session_s, now
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._bootstrap = bootstrap
+        self._admin = self._connect()
         self._silent: str | None = None
         self._answered_since = self._inside_at = now()
         self._behind: dict[TP, _Behind] = {}
@@ -138,8 +139,13 @@ class Watch:
         try:
             ends.update(await asyncio.to_thread(self._ask, assigned))
         except KafkaException as error:
+            # A client keeps what it knew of the leaders, and a broker that was started again refuses that for ever.
+            self._admin = self._connect()
             return f"the broker does not answer: {error.args[0].str()}"
         return None
+
+    def _connect(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
 
     def _ask(self, assigned: set[TP]) -> dict[TP, int]:
         if not assigned:
