@@ -168,9 +168,13 @@ class RunApp(faust.App):
         An error that aiokafka's coordinator cannot get over (a session timeout the broker does not allow, say)
         waits there to be fetched by a caller who, while nothing is assigned, does not come.
         """
+        if self.crash_reason is not None:
+            return repr(self.crash_reason)
+        if self._consumer is None:  # not made yet
+            return None
         thread = self.runs._thread
-        if (reason := self.crash_reason or thread.crash_reason) is not None:
-            return repr(reason)
+        if thread.crash_reason is not None:
+            return repr(thread.crash_reason)
         if (consumer := thread._consumer) is None:
             return None
         coordinator, running = consumer._coordinator, thread._thread

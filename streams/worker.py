@@ -66,11 +66,9 @@ async def run(settings: Settings) -> None:
 
 async def _work(app: RunApp, watch: Watch) -> None:
     """Start the engine, and end the process when it has given up or hangs: neither shows from outside."""
-    with fatal("starting the stream engine"):
-        await watch.broker_answers()
-        await app.start()
-    log.info("worker started", group=app.conf.id)
     with fatal("watching over the worker"):
+        await watch.broker_answers()
+        starting = asyncio.create_task(_start(app))  # does not come back when the group does not let us in
         while True:
             failure = app.failure()
             if failure is not None:
@@ -79,4 +77,11 @@ async def _work(app: RunApp, watch: Watch) -> None:
             problem = watch.problem()
             if problem is not None:
                 die("the worker hangs", problem)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.wait([starting], timeout=LOOK_S)
+            await asyncio.sleep(LOOK_S if starting.done() else 0)
+
+
+async def _start(app: RunApp) -> None:
+    with fatal("starting the stream engine"):
+        await app.start()
+    log.info("worker started", group=app.conf.id)
