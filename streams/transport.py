@@ -168,24 +168,22 @@ class RunApp(faust.App):
         An error that aiokafka's coordinator cannot get over (a session timeout the broker does not allow, say)
         waits there to be fetched by a caller who, while nothing is assigned, does not come.
         """
+        return next(self._failures(), None)
+
+    def _failures(self) -> Iterator[str]:
         if self.crash_reason is not None:
-            return repr(self.crash_reason)
-        if self._consumer is None:  # not made yet
-            return None
-        thread = self.runs._thread
-        if thread.crash_reason is not None:
-            return repr(thread.crash_reason)
-        if (consumer := thread._consumer) is None:
-            return None
-        coordinator, running = consumer._coordinator, thread._thread
-        if getattr(coordinator, "_pending_exception", None) is not None:
-            return repr(coordinator._pending_exception)
-        if running is not None and not running.is_alive():
-            return "the consumer's thread has ended"
+            yield repr(self.crash_reason)
+        if self._consumer is None or (consumer := self.runs._thread._consumer) is None:
+            return  # not made yet
+        thread, coordinator = self.runs._thread, consumer._coordinator
+        for error in (thread.crash_reason, getattr(coordinator, "_pending_exception", None)):
+            if error is not None:
+                yield repr(error)
+        if thread._thread is not None and not thread._thread.is_alive():
+            yield "the consumer's thread has ended"
         for name, task in (("group", getattr(coordinator, "_coordination_task", None)), ("fetch", consumer._fetcher._fetch_task)):
             if task is not None and task.done():
-                return f"the consumer's {name} task has ended"
-        return None
+                yield f"the consumer's {name} task has ended"
 
     def _new_transport(self) -> RunTransport:
         return RunTransport(self.conf.broker_consumer, self)

@@ -69,7 +69,7 @@ async def _work(app: RunApp, watch: Watch) -> None:
     with fatal("watching over the worker"):
         await watch.broker_answers()
         starting = asyncio.create_task(_start(app))  # does not come back when the group does not let us in
-        while True:
+        while not starting.cancelled():
             failure = app.failure()
             if failure is not None:
                 die("the stream engine stopped", failure)
@@ -77,8 +77,7 @@ async def _work(app: RunApp, watch: Watch) -> None:
             problem = watch.problem()
             if problem is not None:
                 die("the worker hangs", problem)
-            await asyncio.wait([starting], timeout=LOOK_S)
-            await asyncio.sleep(LOOK_S if starting.done() else 0)
+            await asyncio.sleep(LOOK_S)
 
 
 async def _start(app: RunApp) -> None:

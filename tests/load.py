@@ -102,10 +102,19 @@ class Load:
         assert self.simulation is not None
         unsafe = [(sensor, d) for sensor, d in zip(self.window.fleet.sensor_ids, self.simulation.devices) if d.backlog]
         assert not unsafe, f"sensors with seconds that were never acknowledged: {unsafe}"
+        assert self.simulation.trouble() is None
         return self.simulation
 
-    def end(self) -> None:
-        """Stop at once; for a test that failed."""
+    def goes_on(self, for_s: float) -> bool:
+        """Let it work for so long; whether it still does then."""
+        self.thread.join(for_s)
+        return self.thread.is_alive()
+
+    def __enter__(self) -> "Load":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop at once, when a test has failed."""
         if self._stop is not None and self.thread.is_alive():
             loop, event = self._stop
             loop.call_soon_threadsafe(event.set)

@@ -13,7 +13,7 @@ import confluent_kafka
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaException, Producer
 
 from infra import child
 from infra.programs import environment
@@ -123,11 +123,20 @@ def read_all(settings: Settings, topic: topics.Topic) -> list[Any]:
     try:
         consumer.assign([confluent_kafka.TopicPartition(topic.name, p, 0) for p, end in last.items() if end])
         found: list[Any] = []
-        while len(found) < sum(last.values()):
-            messages = consumer.consume(10_000, 10)
-            assert messages, f"{topic.name}: {len(found)} of {sum(last.values())} messages came"
+        while left := sum(last.values()) - len(found):
+            messages = consumer.consume(min(left, 10_000), 10)  # returns early only when it has as many
+            assert messages, f"{topic.name}: {left} of {sum(last.values())} messages did not come"
             assert not [m.error() for m in messages if m.error() is not None]
             found += messages
         return found
     finally:
         consumer.close()
+
+
+def publish(settings: Settings, topic: topics.Topic, messages: list[tuple[bytes, bytes]]) -> None:
+    """Append (key, value) pairs, and wait until they are safe."""
+    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "linger.ms": 5})
+    for key, value in messages:
+        producer.produce(topic.name, value, key)
+        producer.poll(0)
+    assert producer.flush(30) == 0

@@ -10,6 +10,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import ConsumerMessage
+from mode.threads import ServiceThread
 
 from streams.transport import RunApp, RunConsumer, RunTransport
 
@@ -62,6 +63,17 @@ def test_what_commits_use_is_there() -> None:
     assert callable(driver.AIOKafkaConsumerThread.call_thread)
     assert inspect.iscoroutinefunction(GroupCoordinator.fetch_committed_offsets)
     assert "_coordinator" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+
+
+def test_what_tells_that_the_engine_has_given_up_is_there() -> None:
+    group, fetching = inspect.getsource(GroupCoordinator), inspect.getsource(fetcher.Fetcher.__init__)
+    assert "self._pending_exception = exc" in group
+    assert "self._coordination_task = create_task(" in group
+    assert "self._fetch_task = create_task(" in fetching
+    assert "self._thread = self.Worker(" in inspect.getsource(ServiceThread)
+    for name in ("_consumer", "crash_reason"):
+        assert hasattr(driver.AIOKafkaConsumerThread, name), name
+        assert hasattr(faust.App, name), name
 
 
 def test_our_consumer_is_the_one_that_is_made() -> None:

@@ -8,11 +8,12 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra import child, claims
+from infra import child, claims, supervise
 from infra.embedded import Program
 from infra.errors import ConfigurationError, PartUnavailable
 from infra.running import Stopped
@@ -76,6 +77,18 @@ def test_a_dead_program_is_started_again(supervisor: Supervisor, tmp_path: Path,
 
     in_background(supervisor, work)
     assert "sleeper ended (killed by SIGKILL); starting it again in 1 s" in told[0]
+
+
+def test_a_program_that_says_it_is_not_alive_is_started_again(
+    supervisor: Supervisor, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = lambda: None if len(pids("stuck", tmp_path)) > 1 else "the sink has been at one step for 151 s"  # noqa: E731
+    supervisor.start([replace(program("stuck", "time.sleep(600)", tmp_path), alive=alive)])
+    monkeypatch.setattr(supervise, "START_S", 0.0)
+    monkeypatch.setattr(supervise, "_ASK_S", 0.05)
+    in_background(supervisor, lambda: until(lambda: len(pids("stuck", tmp_path)) == 2, "a second start"))
+    assert told[0].startswith("stuck failed ")
+    assert told[0].endswith(" health checks in a row and is killed: the sink has been at one step for 151 s")
 
 
 def test_stop_ends_all_in_reverse_order(supervisor: Supervisor, tmp_path: Path, told: list[str]) -> None:
