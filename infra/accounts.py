@@ -15,7 +15,7 @@ from infra.settings import Settings
 from schemas.registry import Registry
 from streams.catalog.commands import AddUser, Command, IssueUserToken, Role
 from streams.catalog.tokens import RANDOM_BYTES, hash_of, make_password, make_token
-from streams.catalog.view import CatalogView
+from streams.catalog.view import CatalogView, view_of
 
 ADMIN, OPERATOR, DEMO = "admin", "operator", "demo"
 _DAY_MS = 86_400_000
@@ -45,7 +45,7 @@ def welcome(settings: Settings) -> Welcome:
 
 
 async def _welcome(settings: Settings) -> Welcome:
-    view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
+    view = view_of(settings, Registry(settings.registry, settings.schema_cache))
     try:
         await view.ready(_READY_S)
         password = signin = None

@@ -11,7 +11,7 @@ from infra.settings import Settings
 from schemas.registry import Registry
 from streams.catalog.commands import IssueToken, RegisterSensor
 from streams.catalog.tokens import RANDOM_BYTES, hash_of, make_secret, make_token
-from streams.catalog.view import CatalogView
+from streams.catalog.view import view_of
 
 LIFE_MS = 7 * 86_400_000
 READY_S = 10.0
@@ -30,7 +30,7 @@ async def operator_tokens(settings: Settings, actor: str) -> AsyncIterator[Calla
         PartUnavailable: Kafka or the registry does not answer.
         TokenRefused: by the function: the catalog said no, as for a revoked sensor.
     """
-    view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
+    view = view_of(settings, Registry(settings.registry, settings.schema_cache))
 
     async def token_for(sensor_id: str) -> str:
         if sensor_id not in view.state.sensors:

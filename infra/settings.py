@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         return self.data / "schema-ids.json"
 
     @property
+    def catalog_snapshot(self) -> Path:
+        """File of the folded catalog, shared by the roles of a machine."""
+        return self.data / "catalog.snapshot"
+
+    @property
     def operator_token(self) -> Path:
         """File (mode 0600) with the token this machine's command line uses against the web server."""
         return self.data / "operator.token"

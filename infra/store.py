@@ -6,7 +6,7 @@ from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.replays import Replays
 from sinks.service import make, opened, problem, run_members, stalled
-from streams.catalog.view import CatalogView
+from streams.catalog.view import view_of
 from web.server import Beside, create_app, serve
 
 
@@ -18,7 +18,7 @@ async def run(settings: Settings) -> None:
     """
     store = await opened(settings)
     registry = Registry(settings.registry, settings.schema_cache)
-    view, replays = CatalogView(settings.kafka, registry), Replays(settings, store, registry)
+    view, replays = view_of(settings, registry), Replays(settings, store, registry)
     try:
         members = make(settings, store)
         beside = Beside(lambda: problem(members), lambda: stalled(members))

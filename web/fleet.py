@@ -50,11 +50,12 @@ class Fleet:
                     self.trouble = None
                 except PowermonError as error:
                     self.trouble = str(error)
-        sensors = self._state().sensors
+        state = self._state()
+        sensors = state.sensors
         return [
             Entry(
                 sensor_id=name,
-                zone=sensors[name].zone if name in sensors else None,
+                zone=state.zone_of(sensors[name]) if name in sensors else None,
                 newest_s=self._newest.get(name),
                 power_mw=self._power.get(name, math.nan),
                 revoked=name in sensors and sensors[name].revoked,
@@ -77,8 +78,9 @@ class Fleet:
 
     def zone(self, sensor_id: str) -> str | None:
         """Its IANA zone; None when it is not registered."""
-        sensor = self._state().sensors.get(sensor_id)
-        return None if sensor is None else sensor.zone
+        state = self._state()
+        sensor = state.sensors.get(sensor_id)
+        return None if sensor is None else state.zone_of(sensor)
 
     async def _look(self, now_s: float) -> None:
         if now_s - self._deep_s >= DEEP_S:

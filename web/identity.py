@@ -6,8 +6,8 @@ from typing import Protocol
 
 from aiohttp import web
 
-from streams.catalog.apply import Outcome
 from streams.catalog.commands import Command
+from streams.catalog.outcome import Outcome
 from streams.catalog.state import State, User
 from streams.catalog.tokens import hash_of, same
 from web.sessions import Session, Sessions, mark

@@ -18,7 +18,7 @@ from infra.errors import ConfigurationError, PartUnavailable, PowermonError
 from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
-from streams.catalog.view import CatalogView
+from streams.catalog.view import view_of
 from web import assets
 from web.api.replays import Replays, ReplaysApi
 from web.api.sensors import SensorsApi
@@ -246,7 +246,7 @@ async def run(settings: Settings, make_replays: Callable[[ClickHouse], Replays] 
         ConfigurationError: no ClickHouse server is configured, or the port is taken.
     """
     clickhouse = await asyncio.to_thread(ClickHouse, settings)
-    view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
+    view = view_of(settings, Registry(settings.registry, settings.schema_cache))
     replays = make_replays(clickhouse) if make_replays else None
     runner = await serve(create_app(settings, clickhouse, view, replays=replays), settings)
     structlog.get_logger(__name__).info("web server ready", address=f"http://{settings.web_host}:{settings.web_port}")

@@ -20,7 +20,7 @@ from streams.catalog import commands
 from streams.catalog.commands import Command, Role
 from streams.catalog.state import Sensor, State
 from streams.catalog.tokens import RANDOM_BYTES, hash_of, make_password, make_secret, make_token
-from streams.catalog.view import CatalogView
+from streams.catalog.view import CatalogView, view_of
 
 READY_S = 8.0
 SENSOR_TOKEN_DAYS = 7
@@ -65,7 +65,7 @@ def with_catalog(work: Callable[[CatalogView], Coroutine[Any, Any, T]]) -> T:
 
     async def run() -> T:
         settings = Settings()
-        view = CatalogView(settings.kafka, Registry(settings.registry, settings.schema_cache))
+        view = view_of(settings, Registry(settings.registry, settings.schema_cache))
         try:
             await view.ready(READY_S)
             return await work(view)
@@ -248,7 +248,7 @@ def _describe(state: State, sensor: Sensor) -> dict[str, Any]:
     return {
         "sensor_id": sensor.sensor_id,
         "units": sensor.units,
-        "zone": sensor.zone,
+        "zone": state.zone_of(sensor),
         "registered_at": _iso(sensor.registered_at_ms),
         "revoked_at": None if sensor.revoked_at_ms is None else _iso(sensor.revoked_at_ms),
         "tokens": [

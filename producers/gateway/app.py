@@ -21,7 +21,7 @@ from producers.gateway.meters import Meters
 from producers.gateway.verdict import Rejection
 from schemas import topics
 from schemas.registry import Registry
-from streams.catalog.view import CatalogView, Schemas
+from streams.catalog.view import CatalogView, Schemas, view_of
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -127,7 +127,7 @@ async def start(settings: Settings, registry: Schemas | None = None) -> Gateway:
     """
     registry = registry or Registry(settings.registry, settings.schema_cache)
     schema_id = await asyncio.to_thread(registry.id_of, topics.READINGS)
-    view = CatalogView(settings.kafka, registry)
+    view = view_of(settings, registry)
     publisher = Publisher(settings.kafka, timeout_ms=settings.gateway_ack_timeout_ms)
     gateway = Gateway(settings, view, publisher, schema_id)
     try:

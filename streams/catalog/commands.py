@@ -1,13 +1,11 @@
-"""What may be asked of the catalog: one Struct per kind, and the envelope that carries it on the log.
+"""What may be asked of the catalog: one Struct per kind.
 
 Secrets, tokens and passwords stand here only as hashes. Ids are lower case.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 SENSOR_ID = r"\A[a-z]{1,58}[0-9]{6}\Z"
 USER_NAME = r"\A[a-z][a-z0-9._-]{0,63}\Z"
@@ -23,55 +21,171 @@ Milliseconds = Annotated[int, Meta(ge=0, lt=AT_MS_END)]
 Zone = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z", max_length=64)]
 Scope = Annotated[str, Meta(pattern=r"\A[a-z]+( [a-z]+)*\Z", max_length=200)]
 Role = Literal["admin", "operator", "viewer"]
+Units = Literal["canonical", "base"]
+Category = Literal["main", "submain", "sub", "special"]
+Name = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,63}\Z")]
+NameOrNone = Annotated[str, Meta(pattern=r"\A([a-z0-9][a-z0-9._-]{0,63})?\Z")]
+Text = Annotated[str, Meta(max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+Day = Annotated[str, Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
+Volts = Annotated[float, Meta(gt=0, le=1000)]
+Watts = Annotated[float, Meta(ge=0, le=1e9)]
+Thresholds = Annotated[dict[Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")], float], Meta(max_length=100)]
+
+DOCUMENT_MAX = 500_000
+"""Characters a tariff's document may have."""
 
 
-class RegisterSensor(Struct, frozen=True, kw_only=True):
+class _OfSensor(Struct, frozen=True, kw_only=True):
+    sensor_id: SensorId
+
+    @property
+    def entity(self) -> str:
+        return f"sensor:{self.sensor_id}"
+
+
+class _OfUser(Struct, frozen=True, kw_only=True):
+    name: UserName
+
+    @property
+    def entity(self) -> str:
+        return f"user:{self.name}"
+
+
+class _OfSite(Struct, frozen=True, kw_only=True):
+    site_id: Name
+
+    @property
+    def entity(self) -> str:
+        return f"site:{self.site_id}"
+
+
+class _OfTariff(Struct, frozen=True, kw_only=True):
+    tariff_id: Name
+
+    @property
+    def entity(self) -> str:
+        return f"tariff:{self.tariff_id}"
+
+
+class RegisterSensor(_OfSensor, frozen=True, kw_only=True, omit_defaults=True):
     """A sensor may post from now on, once it has a token.
 
     Attributes:
         units: "canonical" sends mW, percent, mV; "base" sends W, percent, V.
-        zone: IANA name of the site's time zone.
+        zone: IANA name of the time zone; of its site's when it names one.
         secret_sha256: hash of the secret in the device's flash.
+        site: id of a site, or empty.
+        zero_based: it numbers its probes 0, 1, 2.
+        nominal_voltage_v: phase to neutral.
+        contracted_power_w: 0: none.
+        thresholds: of anomaly rules, by name, where they are not the default.
     """
 
     kind: ClassVar[str] = "sensor.register"
-    sensor_id: SensorId
     secret_sha256: Sha256
-    units: Literal["canonical", "base"] = "canonical"
+    units: Units = "canonical"
     zone: Zone = "Asia/Seoul"
+    site: NameOrNone = ""
+    owner: Text = ""
+    address: Text = ""
+    category: Category = "main"
+    zero_based: bool = False
+    nominal_voltage_v: Volts = 220.0
+    contracted_power_w: Watts = 0.0
+    thresholds: Thresholds = {}
 
-    @property
-    def entity(self) -> str:
-        return f"sensor:{self.sensor_id}"
+
+class ChangeSensor(_OfSensor, frozen=True, kw_only=True):
+    """Other facts about a sensor; what is not named stays. Fields as in RegisterSensor.
+
+    Attributes:
+        thresholds: takes the place of all that were set before.
+    """
+
+    kind: ClassVar[str] = "sensor.change"
+    units: Units | UnsetType = UNSET
+    zone: Zone | UnsetType = UNSET
+    site: NameOrNone | UnsetType = UNSET
+    owner: Text | UnsetType = UNSET
+    address: Text | UnsetType = UNSET
+    category: Category | UnsetType = UNSET
+    zero_based: bool | UnsetType = UNSET
+    nominal_voltage_v: Volts | UnsetType = UNSET
+    contracted_power_w: Watts | UnsetType = UNSET
+    thresholds: Thresholds | UnsetType = UNSET
+
+    def changes(self) -> dict[str, Any]:
+        """What is named, by field."""
+        values = ((name, getattr(self, name)) for name in self.__struct_fields__ if name != "sensor_id")
+        return {name: value for name, value in values if value is not UNSET}
 
 
-class RevokeSensor(Struct, frozen=True, kw_only=True):
+class RenewSecret(_OfSensor, frozen=True, kw_only=True):
+    """The secret in a device's flash is another one; the old one and all its tokens stop working.
+
+    A revoked sensor comes back by it.
+    """
+
+    kind: ClassVar[str] = "sensor.secret"
+    secret_sha256: Sha256
+
+
+class RevokeSensor(_OfSensor, frozen=True, kw_only=True):
     """The sensor's secret and tokens stop working."""
 
     kind: ClassVar[str] = "sensor.revoke"
-    sensor_id: SensorId
-
-    @property
-    def entity(self) -> str:
-        return f"sensor:{self.sensor_id}"
 
 
-class IssueToken(Struct, frozen=True, kw_only=True):
+class IssueToken(_OfSensor, frozen=True, kw_only=True):
     """A new token of a sensor; a third retires the oldest."""
 
     kind: ClassVar[str] = "token.issue"
-    sensor_id: SensorId
     token_sha256: Sha256
     issued_at_ms: Milliseconds
     expires_at_ms: Milliseconds
     refresh_at_ms: Milliseconds
 
-    @property
-    def entity(self) -> str:
-        return f"sensor:{self.sensor_id}"
+
+class PutSite(_OfSite, frozen=True, kw_only=True, omit_defaults=True):
+    """A place with a time zone, made or changed.
+
+    Attributes:
+        name: for people.
+    """
+
+    kind: ClassVar[str] = "site.put"
+    zone: Zone
+    name: Text = ""
+    address: Text = ""
 
 
-class AddUser(Struct, frozen=True, kw_only=True):
+class RemoveSite(_OfSite, frozen=True, kw_only=True):
+    """A place nobody needs any more; no sensor may stand there."""
+
+    kind: ClassVar[str] = "site.remove"
+
+
+class PutTariff(_OfTariff, frozen=True, kw_only=True):
+    """What a tariff is from a day on, until its next version; the same day again replaces.
+
+    Attributes:
+        valid_from: first day, in the site's time zone.
+        document: the tariff as JSON, an object.
+    """
+
+    kind: ClassVar[str] = "tariff.put"
+    valid_from: Day
+    document: Annotated[str, Meta(min_length=2, max_length=DOCUMENT_MAX)]
+
+
+class RemoveTariff(_OfTariff, frozen=True, kw_only=True):
+    """One version of a tariff was wrong; what was valid before goes on."""
+
+    kind: ClassVar[str] = "tariff.remove"
+    valid_from: Day
+
+
+class AddUser(_OfUser, frozen=True, kw_only=True):
     """A person who may sign in.
 
     Attributes:
@@ -79,102 +193,63 @@ class AddUser(Struct, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "user.add"
-    name: UserName
     role: Role
     password_hash: Argon2
     one_time: bool = False
 
-    @property
-    def entity(self) -> str:
-        return f"user:{self.name}"
 
-
-class SetPassword(Struct, frozen=True, kw_only=True):
+class SetPassword(_OfUser, frozen=True, kw_only=True):
     kind: ClassVar[str] = "user.password"
-    name: UserName
     password_hash: Argon2
     one_time: bool = False
 
-    @property
-    def entity(self) -> str:
-        return f"user:{self.name}"
 
-
-class IssueUserToken(Struct, frozen=True, kw_only=True):
+class IssueUserToken(_OfUser, frozen=True, kw_only=True):
     """A token with which a person's programs use the REST API."""
 
     kind: ClassVar[str] = "user.token"
-    name: UserName
     token_sha256: Sha256
     scope: Scope
     expires_at_ms: Milliseconds
 
-    @property
-    def entity(self) -> str:
-        return f"user:{self.name}"
+
+class ChangeRole(_OfUser, frozen=True, kw_only=True):
+    """What a person may do from now on."""
+
+    kind: ClassVar[str] = "user.role"
+    role: Role
 
 
-Command = RegisterSensor | RevokeSensor | IssueToken | AddUser | SetPassword | IssueUserToken
+class RemoveUser(_OfUser, frozen=True, kw_only=True):
+    """A person who may come in no more; their tokens end."""
 
-_ALL: tuple[type[Command], ...] = (RegisterSensor, RevokeSensor, IssueToken, AddUser, SetPassword, IssueUserToken)
-KINDS: dict[str, type[Command]] = {command.kind: command for command in _ALL}
-_DECODERS: dict[str, msgspec.json.Decoder[Command]] = {c.kind: msgspec.json.Decoder(c) for c in _ALL}
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """One message of catalog.commands; fields as in schemas/catalog_command.avsc."""
-
-    command_id: str
-    at_ms: int
-    actor: str
-    kind: str
-    entity: str
-    payload: str
-
-    def record(self) -> dict[str, Any]:
-        """The Avro record."""
-        return asdict(self)
+    kind: ClassVar[str] = "user.remove"
 
 
-def seal(command: Command, *, command_id: str, at_ms: int, actor: str) -> Envelope:
-    """Put a command into its envelope.
+class RevokeUserToken(_OfUser, frozen=True, kw_only=True):
+    """One token of a person's programs stops working."""
 
-    Args:
-        command_id: random, chosen by the writer.
-        at_ms: the writer's clock, UTC.
-        actor: who asks.
-    """
-    return Envelope(command_id, at_ms, actor, command.kind, command.entity, msgspec.json.encode(command).decode())
+    kind: ClassVar[str] = "user.token.revoke"
+    token_sha256: Sha256
 
 
-class CommandError(Exception):
-    """An envelope whose kind is unknown or whose payload does not fit it.
+Command = (
+    RegisterSensor
+    | ChangeSensor
+    | RenewSecret
+    | RevokeSensor
+    | IssueToken
+    | PutSite
+    | RemoveSite
+    | PutTariff
+    | RemoveTariff
+    | AddUser
+    | ChangeRole
+    | RemoveUser
+    | SetPassword
+    | IssueUserToken
+    | RevokeUserToken
+)
 
-    Attributes:
-        code: unknown_kind, bad_time, bad_payload or wrong_entity.
-    """
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-def unseal(envelope: Envelope) -> Command:
-    """Read the command in an envelope.
-
-    Raises:
-        CommandError: there is none.
-    """
-    decoder = _DECODERS.get(envelope.kind)
-    if decoder is None:
-        raise CommandError("unknown_kind", f"kind {envelope.kind[:60]!r} came; expected one of {', '.join(sorted(KINDS))}")
-    if not 0 <= envelope.at_ms < AT_MS_END:
-        raise CommandError("bad_time", f"at_ms {envelope.at_ms} came; expected milliseconds between 1970 and 9999")
-    try:
-        command = decoder.decode(envelope.payload)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise CommandError("bad_payload", f"payload of {envelope.kind} does not fit: {error}"[:300]) from error
-    if command.entity != envelope.entity:
-        raise CommandError("wrong_entity", f"entity {envelope.entity[:80]!r} came; the payload is about {command.entity}")
-    return command
+ALL: tuple[type[Command], ...] = get_args(Command)
+"""Every kind of command."""

@@ -9,18 +9,28 @@ TOKENS_PER_SENSOR = 2
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One registered sensor.
+    """One registered sensor; fields as in RegisterSensor.
 
     Attributes:
+        own_zone: in force where it has no site; read `State.zone_of`.
+        thresholds: (name, value), sorted by name.
         tokens: hashes of its live tokens, oldest first; at most TOKENS_PER_SENSOR.
         revoked_at_ms: None while it may post.
     """
 
     sensor_id: str
     units: str
-    zone: str
+    own_zone: str
     secret_sha256: str
     registered_at_ms: int
+    site: str = ""
+    owner: str = ""
+    address: str = ""
+    category: str = "main"
+    zero_based: bool = False
+    nominal_voltage_v: float = 220.0
+    contracted_power_w: float = 0.0
+    thresholds: tuple[tuple[str, float], ...] = ()
     tokens: tuple[str, ...] = ()
     revoked_at_ms: int | None = None
 
@@ -36,6 +46,32 @@ class SensorToken:
     issued_at_ms: int
     expires_at_ms: int
     refresh_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place with a time zone."""
+
+    site_id: str
+    zone: str
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """A tariff by day.
+
+    Attributes:
+        versions: (first day as YYYY-MM-DD, document as JSON), oldest first; at least one.
+    """
+
+    tariff_id: str
+    versions: tuple[tuple[str, str], ...]
+
+    def on(self, day: str) -> str | None:
+        """The document valid on a day, YYYY-MM-DD; None before the first."""
+        return next((document for first, document in reversed(self.versions) if first <= day), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +98,8 @@ class UserToken:
     expires_at_ms: int
 
 
-Entry = Sensor | SensorToken | User | UserToken
-Table = Literal["sensors", "sensor_tokens", "users", "user_tokens"]
+Entry = Sensor | SensorToken | Site | Tariff | User | UserToken
+Table = Literal["sensors", "sensor_tokens", "sites", "tariffs", "users", "user_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +120,8 @@ class State:
 
     sensors: dict[str, Sensor] = field(default_factory=dict)
     sensor_tokens: dict[str, SensorToken] = field(default_factory=dict)
+    sites: dict[str, Site] = field(default_factory=dict)
+    tariffs: dict[str, Tariff] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     user_tokens: dict[str, UserToken] = field(default_factory=dict)
 
@@ -95,3 +133,12 @@ class State:
                 entries.pop(change.key, None)
             else:
                 entries[change.key] = change.value
+
+    def token_known(self, token_sha256: str) -> bool:
+        """Whether anybody's token has this hash."""
+        return token_sha256 in self.sensor_tokens or token_sha256 in self.user_tokens
+
+    def zone_of(self, sensor: Sensor) -> str:
+        """IANA name of the time zone in which a sensor's days begin."""
+        site = self.sites.get(sensor.site)
+        return sensor.own_zone if site is None else site.zone

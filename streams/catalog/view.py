@@ -1,9 +1,14 @@
-"""The catalog as one process sees it: a thread reads its log from the beginning, the event loop holds the fold."""
+"""The catalog as one process sees it: a thread reads its log, the event loop holds the fold.
+
+The log is read from where the snapshot in the data folder ends, or from its beginning.
+"""
 
 import asyncio
+import hashlib
 import secrets
 import threading
 import time
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -11,10 +16,18 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from infra.errors import PartUnavailable, RegistryUnavailable
 from infra.publish import Publisher
+from infra.settings import Settings
 from schemas import topics, wire
-from streams.catalog.apply import Outcome, fold
-from streams.catalog.commands import Command, Envelope, seal
+from streams.catalog import snapshot
+from streams.catalog.apply import fold
+from streams.catalog.commands import Command
+from streams.catalog.envelope import Envelope, seal
+from streams.catalog.outcome import Outcome
+from streams.catalog.snapshot import Place
 from streams.catalog.state import State
+
+SNAPSHOT_EVERY = 5000
+"""Commands after which a running process writes a new snapshot; when it ends, after a tenth of them."""
 
 _BATCH = 500
 _PAUSE_S = 0.5
@@ -34,17 +47,22 @@ class CatalogView:
         bootstrap: host:port[,…] of Kafka.
         registry: finds schemas.
         timeout_s: how long `submit` waits.
+        kept: the file of the snapshot; None: none is used.
 
     Attributes:
-        state: changes only on the event loop, between two awaits of its readers.
+        state: changes only on the event loop, between two awaits of its readers; ask for it anew after each.
         skipped: messages of the log that are no catalog command.
     """
 
-    def __init__(self, bootstrap: str, registry: Schemas, *, timeout_s: float = 8) -> None:
+    def __init__(self, bootstrap: str, registry: Schemas, *, timeout_s: float = 8, kept: Path | None = None) -> None:
         self.state = State()
         self.skipped = 0
         self.offset = -1
         """Offset of the last message applied."""
+        self.restored = -1
+        """Offset up to which a snapshot spared the reading."""
+        self._kept, self._digest, self._snapshot_at = kept, b"", -1
+        self._writing: asyncio.Future[None] | None = None
         self._bootstrap, self._registry, self._timeout_s = bootstrap, registry, timeout_s
         self._log = structlog.get_logger(__name__)
         self._loop = asyncio.get_running_loop()
@@ -113,12 +131,35 @@ class CatalogView:
         """Stop reading; a submit that is under way fails."""
         self._closing.set()
         await asyncio.to_thread(self._thread.join, 5)
+        self._keep(SNAPSHOT_EVERY // 10)
+        if self._writing is not None:
+            await self._writing
         if self._publisher is not None:
             await self._publisher.close()
 
     # ---- on the event loop
 
-    def _apply(self, run: list[tuple[int, Envelope | None]], caught_up: bool) -> None:
+    def _restore(self, state: State, place: Place) -> None:
+        self.state, self._digest = state, place.digest
+        self.offset = self.restored = self._snapshot_at = place.offset
+
+    def _keep(self, every: int) -> None:
+        """Write a snapshot beside the loop when there are so many new commands."""
+        if self._kept is None or not self.caught_up or self.offset - self._snapshot_at < every:
+            return
+        if self._writing is not None and not self._writing.done():
+            return
+        self._snapshot_at = self.offset
+        place = Place(self.offset, self._digest)
+        self._writing = self._loop.run_in_executor(None, self._write, self._kept, snapshot.freeze(self.state), place)
+
+    def _write(self, *what: Any) -> None:
+        try:
+            snapshot.write(*what)
+        except OSError as error:
+            self._log.warning("catalog snapshot not written; the next start reads the whole log", reason=str(error))
+
+    def _apply(self, run: list[tuple[int, Envelope | None]], digest: bytes, caught_up: bool) -> None:
         for offset, envelope in run:
             if offset <= self.offset:
                 continue
@@ -130,8 +171,11 @@ class CatalogView:
             waiting = self._waiting.get(envelope.command_id)
             if waiting is not None and not waiting.done():
                 waiting.set_result(outcome)
+        if run and self.offset == run[-1][0]:
+            self._digest = digest
         if caught_up:
             self._caught_up.set()
+        self._keep(SNAPSHOT_EVERY)
 
     # ---- on the reader's thread
 
@@ -150,9 +194,8 @@ class CatalogView:
                 "error_cb": self._broker_error,
             }
         )
-        partition = TopicPartition(topics.CATALOG.name, 0, OFFSET_BEGINNING)
         try:
-            consumer.assign([partition])
+            self._start(consumer)
             while not self._closing.is_set():
                 messages = consumer.consume(_BATCH, timeout=0.05 if self._caught_up.is_set() else 0.02)
                 if messages:
@@ -165,22 +208,61 @@ class CatalogView:
         finally:
             consumer.close()
 
+    def _start(self, consumer: Consumer) -> None:
+        """Begin where the snapshot ends, when the log has there what the snapshot saw."""
+        kept = None if self._kept is None else self._read_snapshot(self._kept)
+        if kept is not None:
+            state, place = kept
+            consumer.assign([TopicPartition(topics.CATALOG.name, 0, place.offset)])
+            first = self._first(consumer)
+            if first is not None and first.offset() == place.offset and _digest(first) == place.digest:
+                self._loop.call_soon_threadsafe(self._restore, state, place)
+                return
+            self._log.warning("catalog snapshot not used: it is of another log", offset=place.offset)
+        consumer.assign([TopicPartition(topics.CATALOG.name, 0, OFFSET_BEGINNING)])
+
+    def _read_snapshot(self, file: Path) -> tuple[State, Place] | None:
+        try:
+            return snapshot.read(file)
+        except FileNotFoundError:
+            return None
+        except (snapshot.Damaged, OSError) as error:
+            self._log.warning("catalog snapshot not used", reason=str(error))
+            return None
+
+    def _first(self, consumer: Consumer) -> Message | None:
+        """The first message, or None when there is none at this place; waits for a broker."""
+        while not self._closing.is_set():
+            for message in consumer.consume(1, timeout=0.1):
+                error = message.error()
+                if error is None:
+                    return message
+                if error.code() in (KafkaError._PARTITION_EOF, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET):
+                    return None
+                self._explain(error)
+        return None
+
     def _take(self, messages: list[Message]) -> None:
         run: list[tuple[int, Envelope | None]] = []
-        caught_up = False
+        caught_up, last = False, b""
         for message in messages:
             error = message.error()
             if error is None:
                 run.append((message.offset(), self._decode(message)))
+                last = _digest(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 caught_up = True
-            elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC):
-                self._trouble = f"Kafka at {self._bootstrap} has no topic {topics.CATALOG.name}; `powermon up` makes the topics"
             else:
-                self._trouble = f"the catalog cannot be read from Kafka at {self._bootstrap}: {error.str()}"
+                self._explain(error)
         if run or caught_up:
             self._trouble = None
-            self._loop.call_soon_threadsafe(self._apply, run, caught_up)
+            self._loop.call_soon_threadsafe(self._apply, run, last, caught_up)
+
+    def _explain(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC):
+            self._trouble = f"Kafka at {self._bootstrap} has no topic {topics.CATALOG.name}; `powermon up` makes the topics"
+        else:
+            self._trouble = f"the catalog cannot be read from Kafka at {self._bootstrap}: {error.str()}"
 
     def _decode(self, message: Message) -> Envelope | None:
         while not self._closing.is_set():
@@ -211,3 +293,12 @@ class CatalogView:
             f"no answer from Kafka at {self._bootstrap}; start it with `powermon up` or set POWERMON_KAFKA_BOOTSTRAP "
             "to the address of one that runs"
         )
+
+
+def _digest(message: Message) -> bytes:
+    return hashlib.sha256(message.value() or b"").digest()
+
+
+def view_of(settings: Settings, registry: Schemas) -> CatalogView:
+    """The catalog of a stack, with this machine's snapshot."""
+    return CatalogView(settings.kafka, registry, kept=settings.catalog_snapshot)

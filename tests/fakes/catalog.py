@@ -2,8 +2,10 @@
 
 import itertools
 
-from streams.catalog.apply import Outcome, fold
-from streams.catalog.commands import Command, seal
+from streams.catalog.apply import fold
+from streams.catalog.commands import Command
+from streams.catalog.envelope import seal
+from streams.catalog.outcome import Outcome
 from streams.catalog.state import State
 
 

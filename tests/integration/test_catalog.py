@@ -14,7 +14,9 @@ from infra.errors import PartUnavailable
 from infra.settings import Settings
 from schemas import topics
 from schemas.registry import Registry
+from streams.catalog import view as view_module
 from streams.catalog.commands import RegisterSensor, RevokeSensor
+from streams.catalog.state import State
 from streams.catalog.tokens import hash_of
 from streams.catalog.view import CatalogView
 from tests.conftest import MakeKafka
@@ -96,6 +98,38 @@ async def test_a_view_outlives_its_broker(make_kafka: MakeKafka, make_settings: 
             await asyncio.sleep(0.05)
     assert outcome.code in ("accepted", "sensor_exists")  # the latter when the reply of an earlier try was lost
     await view.close()
+
+
+async def test_a_start_goes_on_from_the_snapshot(
+    make_kafka: MakeKafka, make_settings: Callable[..., Settings], known: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_module, "SNAPSHOT_EVERY", 20)
+    settings = make_settings()
+    file = settings.catalog_snapshot
+    broker = make_kafka(settings)
+    first = CatalogView(settings.kafka, known, kept=file)
+    await first.ready(20)
+    for k in range(30):
+        assert (await first.submit(register(f"snap{k:06d}"))).accepted
+    await first.close()
+    assert file.exists()
+
+    second = CatalogView(settings.kafka, known, kept=file)
+    await second.ready(20)
+    assert second.restored == second.offset == first.offset
+    assert second.state == first.state
+    assert (await second.submit(register("snap000000"))).code == "sensor_exists"
+    assert (await second.submit(register("after000001"))).accepted
+    await second.close()
+    await asyncio.to_thread(broker.stop)
+
+    other = make_settings()
+    await asyncio.to_thread(make_kafka, other)
+    third = CatalogView(other.kafka, known, kept=file)  # a log that begins anew
+    await third.ready(20)
+    assert (third.restored, third.state) == (-1, State())
+    assert (await third.submit(register("new000001"))).accepted
+    await third.close()
 
 
 async def test_without_a_broker_it_says_what_to_do(known: Registry, make_settings: Callable[..., Settings]) -> None:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from schemas import topics, wire
 from streams.catalog import commands
-from streams.catalog.apply import Outcome, apply, fold
-from streams.catalog.commands import Command, Envelope, seal
+from streams.catalog.apply import apply, fold
+from streams.catalog.commands import Command
+from streams.catalog.envelope import KINDS, Envelope, seal
+from streams.catalog.outcome import Outcome
 from streams.catalog.state import State
 from streams.catalog.tokens import hash_of, make_password, make_secret, make_token
 
@@ -85,6 +87,93 @@ def test_what_is_not_there_cannot_be_changed(command: Command, code: str) -> Non
     assert (outcome.accepted, outcome.code) == (False, code)
 
 
+def put_tariff(valid_from: str, document: str = "{}") -> commands.PutTariff:
+    return commands.PutTariff(tariff_id="base", valid_from=valid_from, document=document)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (commands.ChangeSensor(sensor_id="gre000001", owner="x"), "unknown_sensor"),
+        (commands.RenewSecret(sensor_id="gre000001", secret_sha256=HASHES[1]), "unknown_sensor"),
+        (register(site="nowhere"), "unknown_site"),
+        (commands.RemoveSite(site_id="plant"), "unknown_site"),
+        (commands.ChangeRole(name="ada", role="viewer"), "unknown_user"),
+        (commands.RemoveUser(name="ada"), "unknown_user"),
+        (commands.RevokeUserToken(name="ada", token_sha256=HASHES[1]), "unknown_token"),
+        (commands.RemoveTariff(tariff_id="base", valid_from="2026-01-01"), "unknown_tariff"),
+        (put_tariff("2026-01-01", "[]"), "bad_document"),
+        (put_tariff("2026-01-01", "{,"), "bad_document"),
+    ],
+)
+def test_nor_can_what_else_is_not_there(command: Command, code: str) -> None:
+    state, (outcome,) = folded(command)
+    assert (outcome.accepted, outcome.code) == (False, code)
+    assert state == State()
+
+
+def test_a_change_touches_only_what_it_names() -> None:
+    changed = commands.ChangeSensor(sensor_id="gre000001", zero_based=True, thresholds={"swell": 1.1, "sag": 0.9})
+    state, outcomes = folded(register(units="base", owner="me"), changed)
+    sensor = state.sensors["gre000001"]
+    assert all(o.accepted for o in outcomes)
+    assert (sensor.units, sensor.owner, sensor.zero_based) == ("base", "me", True)
+    assert sensor.thresholds == (("sag", 0.9), ("swell", 1.1))
+
+
+def test_a_new_secret_ends_all_tokens_and_brings_a_revoked_sensor_back() -> None:
+    revoke, renew = commands.RevokeSensor(sensor_id="gre000001"), commands.RenewSecret
+    state, _ = folded(register(), issue(1), issue(2), revoke, renew(sensor_id="gre000001", secret_sha256=HASHES[5]), issue(3))
+    sensor = state.sensors["gre000001"]
+    assert not sensor.revoked
+    assert sensor.secret_sha256 == HASHES[5]
+    assert sensor.tokens == (HASHES[3],)
+    assert set(state.sensor_tokens) == {HASHES[3]}
+
+
+def test_a_sensor_lives_by_the_clock_of_its_site() -> None:
+    site = commands.PutSite(site_id="plant", zone="Europe/Paris")
+    state, _ = folded(site, register(site="plant"), register("gre000002"))
+    assert [state.zone_of(sensor) for sensor in state.sensors.values()] == ["Europe/Paris", "Asia/Seoul"]
+    fold(state, envelope(commands.PutSite(site_id="plant", zone="Asia/Tokyo")))
+    assert state.zone_of(state.sensors["gre000001"]) == "Asia/Tokyo"
+    assert fold(state, envelope(commands.RemoveSite(site_id="plant"))).code == "site_in_use"
+    fold(state, envelope(commands.ChangeSensor(sensor_id="gre000001", site="")))
+    assert fold(state, envelope(commands.RemoveSite(site_id="plant"))).accepted
+    assert state.zone_of(state.sensors["gre000001"]) == "Asia/Seoul"
+
+
+def test_a_tariff_is_valid_from_its_day_until_the_next_version() -> None:
+    state, _ = folded(
+        put_tariff("2026-04-16", '{"v":2}'), put_tariff("2023-01-01", '{"v":1}'), put_tariff("2026-04-16", '{"v":3}')
+    )
+    tariff = state.tariffs["base"]
+    days = ("2022-12-31", "2023-01-01", "2026-04-15", "2026-04-16")
+    assert [tariff.on(day) for day in days] == [None, '{"v":1}', '{"v":1}', '{"v":3}']
+    for day in ("2023-01-01", "2026-04-16"):
+        assert fold(state, envelope(commands.RemoveTariff(tariff_id="base", valid_from=day))).accepted
+    assert state.tariffs == {}
+
+
+def test_the_last_administrator_stays() -> None:
+    demote, remove = commands.ChangeRole(name="ada", role="viewer"), commands.RemoveUser(name="ada")
+    state, outcomes = folded(add_user(), demote, remove, add_user("bob"), demote)
+    assert [o.code for o in outcomes] == ["accepted", "last_admin", "last_admin", "accepted", "accepted"]
+    assert state.users["ada"].role == "viewer"
+
+
+def test_who_is_removed_leaves_no_token() -> None:
+    token = commands.IssueUserToken(name="ada", token_sha256=HASHES[1], scope="read", expires_at_ms=1)
+    others = commands.IssueUserToken(name="bob", token_sha256=HASHES[2], scope="read", expires_at_ms=1)
+    state, _ = folded(add_user(), add_user("bob"), token, others, commands.RemoveUser(name="ada"))
+    assert set(state.users) == {"bob"}
+    assert set(state.user_tokens) == {HASHES[2]}
+    foreign = fold(state, envelope(commands.RevokeUserToken(name="ada", token_sha256=HASHES[2])))
+    assert foreign.code == "unknown_token"
+    assert fold(state, envelope(commands.RevokeUserToken(name="bob", token_sha256=HASHES[2]))).accepted
+    assert state.user_tokens == {}
+
+
 def test_a_password_is_replaced_and_a_user_added_once() -> None:
     state, outcomes = folded(add_user(), commands.SetPassword(name="ada", password_hash="$argon2id$y"), add_user())
     assert [o.code for o in outcomes] == ["accepted", "accepted", "user_exists"]
@@ -115,13 +204,19 @@ def test_a_bad_command_is_an_outcome_and_changes_nothing(changes: dict[str, Any]
 
 TEXT = st.text(max_size=30)
 ANY_ENVELOPE = st.builds(
-    Envelope, TEXT, st.integers(-(2**63), 2**63 - 1), TEXT, st.sampled_from(sorted(commands.KINDS)) | TEXT, TEXT, TEXT
+    Envelope, TEXT, st.integers(-(2**63), 2**63 - 1), TEXT, st.sampled_from(sorted(KINDS)) | TEXT, TEXT, TEXT
 )
 ANY_COMMAND = st.one_of(
     st.builds(register, st.sampled_from(["gre000001", "gre000002"])),
     st.builds(issue, st.integers(0, 5), st.sampled_from(["gre000001", "gre000002"])),
     st.sampled_from(["gre000001", "gre000002"]).map(lambda i: commands.RevokeSensor(sensor_id=i)),
+    st.sampled_from(["gre000001", "gre000002"]).map(lambda i: commands.RenewSecret(sensor_id=i, secret_sha256=HASHES[4])),
+    st.builds(commands.ChangeSensor, sensor_id=st.just("gre000001"), site=st.sampled_from(["", "plant"])),
+    st.just(commands.PutSite(site_id="plant", zone="Asia/Seoul")),
+    st.just(commands.RemoveSite(site_id="plant")),
+    st.builds(put_tariff, st.sampled_from(["2026-01-01", "2026-02-01"])),
     st.builds(add_user, st.sampled_from(["ada", "bob"])),
+    st.sampled_from(["ada", "bob"]).map(lambda i: commands.RemoveUser(name=i)),
 )
 LOG = st.lists(ANY_COMMAND.map(envelope) | ANY_ENVELOPE, max_size=30)
 
