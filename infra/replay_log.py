@@ -12,8 +12,8 @@ from infra.errors import ConfigurationError, PartUnavailable
 from infra.log_reader import ASK_S, LogReader
 from infra.settings import Settings
 from schemas import topics
+from schemas.sensor_reading import AHEAD_S
 from schemas.topics import Topic
-from schemas.wire import AHEAD_S
 from streams.core.replay_plan import Held, Names, Plan
 from streams.core.window import Position
 

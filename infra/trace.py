@@ -10,6 +10,7 @@ from infra.log_reader import LogReader
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.registry import Registry
+from schemas.sensor_reading import AHEAD_S
 from schemas.units import MINUTE_S
 from streams.core.trace import Copy, Facts, Letter, MinuteRow, RawRow
 
@@ -104,7 +105,7 @@ class Tracer:
         """Offsets [start, end) to look at; they do not overlap. Before AHEAD_S before the second it cannot count."""
         topic = topics.READINGS.name
         first, end = self._log.span(topic, partition)
-        start = self._log.offset_at(topic, partition, (timestamp_s - wire.AHEAD_S) * 1000, end)
+        start = self._log.offset_at(topic, partition, (timestamp_s - AHEAD_S) * 1000, end)
         if self._deep:
             return [(start, end)]
         until = self._log.offset_at(topic, partition, (timestamp_s + AROUND_S) * 1000, end)
@@ -124,8 +125,8 @@ class Tracer:
         appended_ms = message.timestamp()[1]
         probes = {p["probe_id"]: (p["power_mw"], p["pf_pct"], p["voltage_mv"]) for p in reading["probes"]}
         ahead_s = timestamp_s - appended_ms // 1000
-        refused = f"its second is {ahead_s} s ahead of the log's clock, at most {wire.AHEAD_S} s are taken"
-        return Copy(message.partition(), message.offset(), appended_ms, probes, refused if ahead_s > wire.AHEAD_S else "")
+        refused = f"its second is {ahead_s} s ahead of the log's clock, at most {AHEAD_S} s are taken"
+        return Copy(message.partition(), message.offset(), appended_ms, probes, refused if ahead_s > AHEAD_S else "")
 
     def _letters(self, sensor_id: str, timestamp_s: int) -> list[Letter]:
         """Dead letters that hold this second; and those of this sensor that cannot be read and came in its minute."""

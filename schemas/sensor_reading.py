@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from schemas.columns import Bytes, Int64s, gather
-from schemas.digest import UInt64s, digest, weighed
-from schemas.units import UNITS
+from schemas.columns import Bytes, Int64s
 
 PROBE_TYPES = ("CT", "rogow_coil")
+
+AHEAD_S = 3600
+"""A reading further ahead of the log's own clock than this is refused: an open minute would pin the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,85 +67,3 @@ class ReadingBatch:
 
     def __len__(self) -> int:
         return len(self.offset)
-
-
-@dataclass(slots=True)
-class ProbeSeconds:
-    """Per-second figures of m probe-seconds; every array has shape (m,).
-
-    Attributes:
-        samples: power samples.
-        energy_units, pf_units, voltage_units: exact means of the second, in 1/UNITS of mW s, percent, mV.
-        power_min_mw, power_max_mw, voltage_min_mv, voltage_max_mv: over the samples.
-        digest: of all samples, see digest.py.
-    """
-
-    samples: Int64s
-    energy_units: Int64s
-    pf_units: Int64s
-    voltage_units: Int64s
-    power_min_mw: Int64s
-    power_max_mw: Int64s
-    voltage_min_mv: Int64s
-    voltage_max_mv: Int64s
-    digest: Int64s
-
-
-@dataclass(frozen=True, slots=True)
-class Spans:
-    """m packed spans of `dtype`: span i holds count[i] values and stands at at[i] in the buffer. Shape (m,) each."""
-
-    buffer: Bytes
-    at: Int64s
-    count: Int64s
-    dtype: str
-
-
-def summarise(batch: ReadingBatch) -> ProbeSeconds:
-    """Reduce each probe-second's samples to the figures a minute needs."""
-    return figures(
-        Spans(batch.buffer, batch.power_at, batch.samples, "<i4"),
-        Spans(batch.buffer, batch.pf_at, batch.samples, "i1"),
-        Spans(batch.buffer, batch.voltage_at, batch.voltages, "<i4"),
-    )
-
-
-def figures(power_mw: Spans, pf_pct: Spans, voltage_mv: Spans) -> ProbeSeconds:
-    """Reduce m probe-seconds."""
-    energy, low, high, power = _reduce(power_mw, "power")
-    pf, _, _, factor = _reduce(pf_pct, "pf")
-    mean, v_low, v_high, voltage = _reduce(voltage_mv, "voltage")
-    content = digest([power, factor, voltage], energy, mean, power_mw.count, voltage_mv.count)
-    return ProbeSeconds(power_mw.count, energy, pf, mean, low, high, v_low, v_high, content)
-
-
-_Figures = tuple[Int64s, Int64s, Int64s, UInt64s]
-"""The mean in 1/UNITS, the least, the greatest (of power factors: zero), and the weighted sum of each span: shape (m,) each."""
-
-
-def _reduce(spans: Spans, quantity: str) -> _Figures:
-    m = len(spans.at)
-    widths = np.flatnonzero(np.bincount(spans.count, minlength=1)).tolist() if m else []
-    if len(widths) == 1:
-        return _reduce_alike(spans, spans.at, widths[0], quantity)
-    out = np.zeros(m, np.int64), np.zeros(m, np.int64), np.zeros(m, np.int64), np.zeros(m, np.uint64)
-    for n in widths:
-        rows = np.flatnonzero(spans.count == n)
-        for whole, part in zip(out, _reduce_alike(spans, spans.at[rows], n, quantity), strict=True):
-            whole[rows] = part
-    return out
-
-
-def _reduce_alike(spans: Spans, at: Int64s, n: int, quantity: str) -> _Figures:
-    values = gather(spans.buffer, at, n * np.dtype(spans.dtype).itemsize, spans.dtype)
-    content = weighed(values, quantity)
-    if n == 1:
-        only = values[:, 0].astype(np.int64)
-        return only * UNITS, only, only, content
-    flat, edges = values.reshape(-1), np.arange(0, values.size, n)
-    mean = np.add.reduceat(flat, edges, dtype=np.int64) * (UNITS // n)
-    if quantity == "pf":
-        nothing = np.zeros(len(at), np.int64)
-        return mean, nothing, nothing, content
-    low, high = np.minimum.reduceat(flat, edges), np.maximum.reduceat(flat, edges)
-    return mean, low.astype(np.int64), high.astype(np.int64), content

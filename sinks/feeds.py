@@ -12,6 +12,7 @@ from schemas import columns, topics, wire
 from schemas.columns import Int64s
 from schemas.conflict import decode_conflicts
 from schemas.power_minute import MinuteDecoder
+from schemas.reading_decoder import ReadingDecoder
 from schemas.run import Run
 from schemas.topics import Topic
 from sinks import metrics, rows, tables
@@ -78,7 +79,7 @@ class Feed:
 
 def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
     """Every feed, by the name of its topic."""
-    readings = wire.ReadingDecoder(schema_of)
+    readings = ReadingDecoder(schema_of)
 
     def reading_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
         batch, rejected = readings.decode(taken.run())

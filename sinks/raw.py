@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from schemas.columns import Int64s
 from schemas.conflict import Conflicts
+from schemas.figures import ProbeSeconds
 from schemas.late_minute import Copies
 from schemas.power_minute import MinuteRows
-from schemas.sensor_reading import ProbeSeconds
 from schemas.units import MINUTE_S
 from sinks import tables
 from sinks.broker import Offsets

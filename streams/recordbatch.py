@@ -11,19 +11,23 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cramjam
 import numpy as np
-from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
-from aiokafka.record._crecords import crc32c_cython
+from aiokafka.codec import gzip_decode, snappy_decode, zstd_decode
+from crc32c import crc32c
 
-from schemas import columns
-from schemas.columns import Cursors, Int64s
+from schemas import columns, kernels
+from schemas.columns import Bytes
 from schemas.run import Run
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _CRC_FROM = 21
 _LENGTH_FROM = 12
 _CODEC, _LOG_APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
-_DECODE = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
+_LZ4 = 3
+_DECODE = {1: gzip_decode, 2: snappy_decode, 4: zstd_decode}
+_LZ4_MOST = 256
+"""LZ4 makes bytes at most 255 times as many."""
 
 
 class CorruptBatch(ValueError):
@@ -37,7 +41,8 @@ class RecordBatch:
     Attributes:
         base_offset, next_offset: the first offset, and the one after the last (also where records were compacted away).
         base_ms, max_ms: timestamps; with log_append_time max_ms is that of every record.
-        records: `count` records, uncompressed. Empty for a control batch.
+        codec: of `packed`; 0: none.
+        packed: `count` records. Empty for a control batch.
     """
 
     base_offset: int
@@ -46,32 +51,80 @@ class RecordBatch:
     max_ms: int
     log_append_time: bool
     count: int
-    records: bytes
+    codec: int
+    packed: memoryview
 
 
-def batches(data: bytes) -> Iterator[RecordBatch]:
+def batches(data: bytes | memoryview) -> Iterator[RecordBatch]:
     """Cut a fetched byte string into its batches; a last one that was cut off is left out.
 
     Raises:
         CorruptBatch: the checksum is wrong, or the format is older than 2.
     """
+    view = memoryview(data)
     at = 0
-    while at + _HEADER.size <= len(data):
-        base, length, _, magic, crc, attributes, last, base_ms, max_ms, _, _, _, count = _HEADER.unpack_from(data, at)
+    while at + _HEADER.size <= len(view):
+        base, length, _, magic, crc, attributes, last, base_ms, max_ms, _, _, _, count = _HEADER.unpack_from(view, at)
         end = at + _LENGTH_FROM + length
-        if end > len(data):
+        if end > len(view):
             return
         if magic != 2:
             raise CorruptBatch(f"record batch at offset {base} has format {magic}; expected 2 (Kafka 0.11 or newer)")
-        if crc32c_cython(data[at + _CRC_FROM : end]) != crc:
+        if crc32c(view[at + _CRC_FROM : end]) != crc:
             raise CorruptBatch(f"record batch at offset {base} does not match its checksum; it was damaged on its way or on disk")
-        records = b"" if attributes & _CONTROL else data[at + _HEADER.size : end]
-        if records and attributes & _CODEC:
-            records = bytes(_DECODE[attributes & _CODEC](records))
+        packed = view[at + _HEADER.size : at + _HEADER.size if attributes & _CONTROL else end]
         yield RecordBatch(
-            base, base + last + 1, base_ms, max_ms, bool(attributes & _LOG_APPEND_TIME), count if records else 0, records
+            base,
+            base + last + 1,
+            base_ms,
+            max_ms,
+            bool(attributes & _LOG_APPEND_TIME),
+            count if packed else 0,
+            attributes & _CODEC,
+            packed,
         )
         at = end
+
+
+class _Space:
+    """A buffer that grows while batches are unpacked into it."""
+
+    ratio = 1.2
+    """How much room the last run took, as a multiple of its packed size."""
+
+    def __init__(self, packed: int) -> None:
+        self.buffer: Bytes = np.empty(int(packed * self.ratio) + columns.PAD, np.uint8)
+        self.end = 0
+
+    def take(self, batch: RecordBatch) -> int:
+        """Unpack one batch behind the others; where it begins."""
+        start = self.end
+        if batch.codec == _LZ4:
+            most = len(batch.packed) * _LZ4_MOST
+            while True:
+                try:
+                    self.end += cramjam.lz4.decompress_into(batch.packed, self.buffer[start : -columns.PAD].data)
+                    return start
+                except cramjam.DecompressionError as error:
+                    if len(self.buffer) - start > most:
+                        raise CorruptBatch(f"record batch at offset {batch.base_offset} cannot be unpacked: {error}") from error
+                    self._grow(2 * len(self.buffer))
+        records = _DECODE[batch.codec](batch.packed) if batch.codec else batch.packed
+        self._grow(start + len(records) + columns.PAD)
+        self.end += len(records)
+        self.buffer[start : self.end] = np.frombuffer(records, np.uint8)
+        return start
+
+    def _grow(self, size: int) -> None:
+        if size > len(self.buffer):
+            old, self.buffer = self.buffer, np.empty(size, np.uint8)
+            self.buffer[: self.end] = old[: self.end]
+
+    def close(self, packed: int) -> Bytes:
+        """The buffer, padded."""
+        _Space.ratio = 1.05 * (self.end / packed)
+        self.buffer[self.end : self.end + columns.PAD] = 0
+        return self.buffer[: self.end + columns.PAD]
 
 
 def run_of(parts: list[RecordBatch]) -> Run:
@@ -81,55 +134,18 @@ def run_of(parts: list[RecordBatch]) -> Run:
         CorruptBatch: the records do not fill their batch as they should.
     """
     counts = np.array([part.count for part in parts], np.int64)
-    sizes = np.array([len(part.records) for part in parts], np.int64)
-    starts, ends = _bounds(parts, np.cumsum(sizes) - sizes)
-    buffer = columns.padded(b"".join(part.records for part in parts))
-    cursors = Cursors(buffer, starts, ends, np.zeros(len(starts), np.bool_))
-    cursors.at += 1  # attributes of a record: none are defined
-    timestamp = cursors.varint() + np.repeat(np.array([part.base_ms for part in parts], np.int64), counts)
-    offset = cursors.varint() + np.repeat(np.array([part.base_offset for part in parts], np.int64), counts)
-    key_at, key_length = _span(cursors)
-    value_at, value_length = _span(cursors)
-    if cursors.bad.any() or (cursors.at > ends).any():
-        raise CorruptBatch(
-            f"a record between offsets {parts[0].base_offset} and {parts[-1].next_offset} is longer than its batch says"
-        )
-    fixed = np.repeat(np.array([part.log_append_time for part in parts], np.bool_), counts)
-    if fixed.any():
-        timestamp = np.where(fixed, np.repeat(np.array([part.max_ms for part in parts], np.int64), counts), timestamp)
-    return Run(buffer, key_at, key_length, value_at, value_length, offset, timestamp)
-
-
-def _bounds(parts: list[RecordBatch], bases: Int64s) -> tuple[Int64s, Int64s]:
-    """Where the contents of each record begin and end: a chain of lengths, the one thing that is followed step by step."""
-    starts: list[int] = []
-    ends: list[int] = []
-    for part, base in zip(parts, bases.tolist(), strict=True):
-        data, at = part.records, 0
-        try:
-            for _ in range(part.count):
-                byte = data[at]
-                at += 1
-                length, shift = byte & 0x7F, 7
-                while byte > 0x7F:
-                    byte = data[at]
-                    at += 1
-                    length |= (byte & 0x7F) << shift
-                    shift += 7
-                starts.append(base + at)
-                at += length >> 1  # zigzag of a number that is not negative
-                ends.append(base + at)
-        except IndexError:
-            at = -1
-        if at != len(data):
+    rows = np.cumsum(counts).tolist()
+    packed = sum(len(part.packed) for part in parts)
+    space, spans = _Space(packed), np.empty((rows[-1], 6), np.int64)
+    for part, last in zip(parts, rows, strict=True):
+        start = space.take(part)
+        if not kernels.records(space.buffer, start, space.end, part.count, spans[last - part.count : last]):
             raise CorruptBatch(
                 f"record batch at offset {part.base_offset} holds other records than its count of {part.count} says"
             )
-    return np.array(starts, np.int64), np.array(ends, np.int64)
-
-
-def _span(cursors: Cursors) -> tuple[Int64s, Int64s]:
-    length = cursors.varint()
-    at = cursors.at.copy()
-    cursors.at += np.maximum(length, 0)
-    return at, length
+    timestamp = spans[:, 0] + np.repeat(np.array([part.base_ms for part in parts], np.int64), counts)
+    offset = spans[:, 1] + np.repeat(np.array([part.base_offset for part in parts], np.int64), counts)
+    fixed = np.repeat(np.array([part.log_append_time for part in parts], np.bool_), counts)
+    if fixed.any():
+        timestamp = np.where(fixed, np.repeat(np.array([part.max_ms for part in parts], np.int64), counts), timestamp)
+    return Run(space.close(packed), spans[:, 2], spans[:, 3], spans[:, 4], spans[:, 5], offset, timestamp)

@@ -10,7 +10,8 @@ from faust.types import TP
 
 from infra.publish import Publisher
 from infra.settings import Settings
-from schemas import topics, wire
+from schemas import topics
+from schemas.reading_decoder import ReadingDecoder
 from schemas.registry import Registry
 from schemas.run import Run
 from streams.agents import minutes
@@ -77,7 +78,7 @@ async def fold(
         dead="",  # the worker has reported them
     )
     app = make_app(settings, names.fold_group)
-    decoder = wire.ReadingDecoder(registry.schema_of)
+    decoder = ReadingDecoder(registry.schema_of)
     work = Bounded(app, decoder, outputs, plan.lateness_s * 1000, plan.selection, ends=plan.ends, reached=reached)
     minutes.attach(app, work, settings.publish_interval_s)
     with fatal("starting the stream engine"):

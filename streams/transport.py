@@ -2,8 +2,8 @@
 
 Faust hands on what its consumer's `getmany` yields. As shipped that is one message at a time, at a cost of
 some 50 µs each, after aiokafka has made an object of every record. Here a fetched byte string stays whole:
-aiokafka's fetcher is given classes that cut it into record batches, and a message's value is the run of all
-records of one partition out of one fetch, as columns over those bytes. The private names used are held by
+aiokafka's fetcher is given classes that keep it together, and a message's value is the run of all records of one
+partition out of one fetch, as columns over their bytes. The private names used are held by
 tests/contract/test_faust_names.py.
 """
 
@@ -18,7 +18,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from streams.recordbatch import RecordBatch, batches, run_of
+from schemas.run import Run
+from streams.frames import read_in_frames
+from streams.recordbatch import batches, run_of
 
 
 class Commit(NamedTuple):
@@ -31,44 +33,43 @@ class Commit(NamedTuple):
 class Fetched:
     """One partition's part of a fetch response; stands where aiokafka has its MemoryRecords."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self._size = len(data)
-        self.batches = batches(data)
-        self.first = next(self.batches, None)
+        self.batches = list(batches(data))
 
     def has_next(self) -> bool:
-        return self.first is not None
+        return bool(self.batches)
 
     def size_in_bytes(self) -> int:
         return self._size
 
 
-class FetchedBatches:
-    """Hands out record batches; stands where aiokafka's PartitionRecords hands out records."""
+class FetchedRun:
+    """Hands out all records as one run; stands where aiokafka's PartitionRecords hands out records."""
 
     def __init__(self, tp: TopicPartition, records: Fetched, aborted: Any, fetch_offset: int, *_: Any) -> None:
         self.next_fetch_offset = fetch_offset
-        self._batches = self._rest(records)
+        self._batches = records.batches
 
-    def __iter__(self) -> Iterator[RecordBatch]:
+    def __iter__(self) -> Iterator[Run]:
         return self
 
-    def __next__(self) -> RecordBatch:
-        return next(self._batches)
-
-    def _rest(self, records: Fetched) -> Iterator[RecordBatch]:
-        batch = records.first
-        while batch is not None:
-            self.next_fetch_offset = batch.next_offset
-            if batch.count:
-                yield batch
-            batch = next(records.batches, None)
+    def __next__(self) -> Run:
+        if not self._batches:
+            raise StopIteration
+        taken, self._batches = self._batches, []
+        self.next_fetch_offset = taken[-1].next_offset
+        full = [batch for batch in taken if batch.count]
+        if not full:
+            raise StopIteration
+        return run_of(full)
 
 
 def keep_fetches_whole() -> None:
-    """Give aiokafka's fetcher our classes: from now on, consumers of this process receive record batches."""
+    """Give aiokafka our classes: from now on, consumers of this process receive runs."""
+    read_in_frames()
     fetcher.MemoryRecords = Fetched
-    fetcher.PartitionRecords = FetchedBatches
+    fetcher.PartitionRecords = FetchedRun
 
 
 class RunConsumer(driver.Consumer):
@@ -87,14 +88,13 @@ class RunConsumer(driver.Consumer):
             except Exception as error:
                 self.log.warning("seek during a rebalance failed, will be done again: %r", error)
             return
-        for partition, parts in fetched.items():
+        for partition, run in ((partition, run) for partition, runs in fetched.items() for run in runs):
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             tp = TP(*partition)
-            if not parts or (active is not None and tp not in active and tp not in self._buffered_partitions):
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            run = run_of(parts)
             yield (
                 tp,
                 ConsumerMessage(
@@ -105,7 +105,7 @@ class RunConsumer(driver.Consumer):
                     0,
                     None,
                     None,
-                    run,  # type: ignore[arg-type]  # Faust passes a value on as it is
+                    run,  # Faust passes a value on as it is
                     None,
                     0,
                     0,

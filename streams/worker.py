@@ -9,7 +9,8 @@ import structlog
 from infra import health
 from infra.publish import Publisher
 from infra.settings import Settings
-from schemas import topics, wire
+from schemas import topics
+from schemas.reading_decoder import ReadingDecoder
 from schemas.registry import Registry
 from streams.agents import minutes
 from streams.app import make_app
@@ -38,7 +39,7 @@ async def run(settings: Settings) -> None:
         conflicts=topics.CONFLICTS.name,
     )
     app = make_app(settings)
-    work = minutes.Minutes(app, wire.ReadingDecoder(registry.schema_of), outputs, settings.lateness_s * 1000)
+    work = minutes.Minutes(app, ReadingDecoder(registry.schema_of), outputs, settings.lateness_s * 1000)
     work.dead_letters_max = settings.dead_letters_max
     minutes.attach(app, work, settings.publish_interval_s)
 

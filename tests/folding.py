@@ -6,6 +6,7 @@ from schemas import topics, wire
 from schemas.conflict import Conflicts
 from schemas.late_minute import Copies
 from schemas.power_minute import MinuteRows
+from schemas.reading_decoder import ReadingDecoder
 from schemas.run import Run
 from schemas.sensor_reading import ProbeSecond, SensorReading
 from streams.core.rebuild import Lists, differing, figures_of
@@ -22,7 +23,7 @@ Conflict = tuple[str, int, int, int, int]
 """Sensor, second, probe, offset of the first copy and of the one that differs."""
 
 
-def batch_of(decoder: wire.ReadingDecoder, log: Log, start: int, stop: int):
+def batch_of(decoder: ReadingDecoder, log: Log, start: int, stop: int):
     part = log[start:stop]
     values = [wire.encode_sensor_reading(ID, one) for _, one in part]
     batch, rejected = decoder.decode(Run.of(values, range(start, stop), [at for at, _ in part]))
@@ -102,7 +103,7 @@ def digest_of(p: ProbeSecond) -> int:
 def run(log: Log, cuts: list[int], crashes: list[int] = [], lost: list[int] = []) -> Sinked:  # noqa: B006
     """Fold a log, with checkpoints at cuts; a crash goes back to the last commit, also when outputs were already sent."""
     sink, state, committed = Sinked(), Partition(LATENESS_S * 1000), None
-    decoder = wire.ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
+    decoder = ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
     edges = sorted({0, len(log), *(c for c in cuts if c <= len(log))})
     at = step = 0
     pending = [c for c in crashes if c <= len(edges)]
@@ -116,13 +117,13 @@ def run(log: Log, cuts: list[int], crashes: list[int] = [], lost: list[int] = []
             sink.take(checkpoint)
         if step in pending:  # sent, but the commit never happened
             pending.remove(step)
-            decoder = wire.ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
+            decoder = ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
             state = Partition.restore(committed, LATENESS_S * 1000)
             at = state.next_offset
         elif step not in lost:
             committed = checkpoint.position
         else:  # died before it was sent
-            decoder = wire.ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
+            decoder = ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
             state = Partition.restore(committed, LATENESS_S * 1000)
             at = state.next_offset
     return sink

@@ -14,6 +14,7 @@ from schemas import topics, wire
 from schemas.conflict import encode_conflicts
 from schemas.late_minute import encode_late
 from schemas.power_minute import encode_minutes
+from schemas.reading_decoder import ReadingDecoder
 from schemas.run import Run
 from streams import metrics
 from streams.core.selection import Selection
@@ -76,7 +77,7 @@ class Minutes:
     """
 
     app: RunApp
-    decoder: wire.ReadingDecoder
+    decoder: ReadingDecoder
     outputs: Outputs
     lateness_ms: int
     only: Selection | None = None

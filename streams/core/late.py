@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.columns import Bools, Int64s
+from schemas.columns import Int64s
 from schemas.late_minute import COPY, Copies, LateMinutes
 from schemas.units import MINUTE_S
 from streams.core.minute import split_keys
@@ -21,13 +21,17 @@ class LateCopies:
     copies: Copies
 
 
-def late_copies(key: Int64s, second: Int64s, offset: Int64s, present: Bools, digest: Int64s) -> LateCopies:
-    """The probe-seconds of n late readings; present and digest have shape (3, n)."""
-    row, probe = np.nonzero(present.T)
-    copies = np.empty(len(row), COPY)
-    copies["log_offset"], copies["second"], copies["probe"] = offset[row], second[row], probe
-    copies["digest"] = digest[probe, row]
-    return LateCopies(key[row], copies)
+def late_copies(key: Int64s, second: Int64s, offset: Int64s, reading: Int64s, probe: Int64s, digest: Int64s) -> LateCopies:
+    """Some probe-seconds of n readings.
+
+    Args:
+        key, second, offset: shape (n,), of each reading.
+        reading, probe, digest: shape (c,), of each late probe-second.
+    """
+    copies = np.empty(len(reading), COPY)
+    copies["log_offset"], copies["second"], copies["probe"] = offset[reading], second[reading], probe
+    copies["digest"] = digest
+    return LateCopies(key[reading], copies)
 
 
 def late_minutes(names: list[str], parts: list[LateCopies]) -> LateMinutes:

@@ -5,25 +5,31 @@ content is a function of the log up to its version, the offset of the last readi
 nothing; those with other values than the first are found by a digest that is kept for each counted probe-second.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from schemas import kernels
 from schemas.columns import Bools, Int64s
+from schemas.compiled import compiled
 from schemas.conflict import Conflicts
-from schemas.power_minute import MinuteRows
-from schemas.sensor_reading import ProbeSeconds
+from schemas.figures import ProbeSeconds
+from schemas.power_minute import PROBE_FIELDS, MinuteRows
 from schemas.units import MINUTE_S, PROBES
-from streams.core.seen import first_copies
 
 _NEVER = np.iinfo(np.int64).max
-_SUMS = ("samples", "energy_units", "pf_units", "voltage_units")
-_LOWS = ("power_min_mw", "voltage_min_mv")
-_HIGHS = ("power_max_mw", "voltage_max_mv")
 _MINUTE_BITS = 32
 _LOW = (1 << 32) - 1
 
-_EMPTY = {"seconds_mask": 0, **dict.fromkeys(_SUMS, 0), **dict.fromkeys(_LOWS, _NEVER), **dict.fromkeys(_HIGHS, -_NEVER)}
+# One open sensor-minute and probe: what PROBE_FIELDS names, in that order. All but the mask come from the same place of
+# `kernels.figures` less one.
+_MASK, _SAMPLES, _ENERGY, _POWER_MIN, _POWER_MAX, _PF, _VOLTAGE, _VOLTAGE_MIN, _VOLTAGE_MAX = range(9)
+_SUMS = (_SAMPLES, _ENERGY, _PF, _VOLTAGE)
+_LOWS = (_POWER_MIN, _VOLTAGE_MIN)
+_HIGHS = (_POWER_MAX, _VOLTAGE_MAX)
+_NOTHING = np.array([_NEVER if f in _LOWS else -_NEVER if f in _HIGHS else 0 for f in range(len(PROBE_FIELDS))])
 
 
 def minute_keys(sensor: Int64s, minute: Int64s) -> Int64s:
@@ -58,74 +64,53 @@ class OpenMinutes:
         self._keys = np.zeros(0, np.int64)
         self._slots = np.zeros(0, np.int64)
         self._free = np.zeros(0, np.int64)
-        self._probes = {name: np.zeros((PROBES, 0), np.int64) for name in _EMPTY}
+        self._figures = np.zeros((0, PROBES, len(PROBE_FIELDS)), np.int64)
         self._first_offset = np.zeros(0, np.int64)
         self._version = np.zeros(0, np.int64)
         self._changed = np.zeros(0, np.bool_)
         # Of the first copy of each second: the upper half of its digest, and its offset after _first_offset.
-        self._marks = np.zeros((0, PROBES), np.int64)
+        self._marks = np.zeros((0, MINUTE_S, PROBES), np.int64)
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def fold(self, key: Int64s, second: Int64s, offset: Int64s, present: Bools, figures: ProbeSeconds) -> Differing | None:
-        """Count readings that are new.
+    def fold(
+        self, key: Int64s, second: Int64s, offset: Int64s, reading: Int64s, probe: Int64s, figures: ProbeSeconds
+    ) -> Differing | None:
+        """Count probe-seconds that are new.
 
         Args:
-            key: shape (n,), from `minute_keys`, in log order.
+            key: shape (n,), of each reading, from `minute_keys`, in log order.
             second: shape (n,), 0..59.
             offset: shape (n,), ascending.
-            present: shape (3, n), which probes each reading holds.
-            figures: per-second figures, shape (3, n) each; where a probe is absent they mean nothing.
+            reading: shape (m,), ascending, which of the n readings each probe-second belongs to.
+            probe: shape (m,), 0..2.
+            figures: of the m probe-seconds.
 
         Returns:
             the copies with other values, None when there is none. Of two different contents one in 2^32 is not told apart.
         """
-        if not len(key):
+        slots = self._slots_of(key)
+        copies = np.empty((len(reading), 2), np.int64)
+        found = _count(
+            slots,
+            second,
+            offset,
+            reading,
+            probe,
+            figures.table,
+            self._figures,
+            self._first_offset,
+            self._version,
+            self._changed,
+            self._marks,
+            copies,
+        )
+        if not found:
             return None
-        order = _stable_order(key)
-        key, second, offset, present = key[order], second[order], offset[order], present[:, order]
-        edges = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
-        slots = self._slots_of(key[edges])
-        group = np.repeat(np.arange(len(edges)), np.diff(np.append(edges, len(key))))
-        masks = self._probes["seconds_mask"]
-        new = first_copies(masks[:, slots], group, second, present)
-        every = bool(new.all())
-
-        def chosen(values: Int64s, otherwise: int) -> Int64s:
-            return values if every else np.where(new, values, otherwise)
-
-        bits = np.broadcast_to(np.int64(1) << second, new.shape)
-        masks[:, slots] |= np.bitwise_or.reduceat(chosen(bits, 0), edges, axis=1)
-        for name in _SUMS:
-            self._probes[name][:, slots] += np.add.reduceat(chosen(getattr(figures, name)[:, order], 0), edges, axis=1)
-        for name in _LOWS:
-            low = np.minimum.reduceat(chosen(getattr(figures, name)[:, order], _NEVER), edges, axis=1)
-            self._probes[name][:, slots] = np.minimum(self._probes[name][:, slots], low)
-        for name in _HIGHS:
-            high = np.maximum.reduceat(chosen(getattr(figures, name)[:, order], -_NEVER), edges, axis=1)
-            self._probes[name][:, slots] = np.maximum(self._probes[name][:, slots], high)
-        counted = new.any(axis=0)
-        last = np.maximum.reduceat(np.where(counted, offset, -1), edges)
-        first = np.minimum.reduceat(np.where(counted, offset, _NEVER), edges)
-        self._version[slots] = np.maximum(self._version[slots], last)
-        self._first_offset[slots] = np.minimum(self._first_offset[slots], first)
-        self._changed[slots] |= last >= 0
-        at = slots[group]
-        place = at * MINUTE_S + second
-        mark = (figures.digest[:, order] & ~_LOW) | ((offset - self._first_offset[at]) & _LOW)
-        if every:
-            self._marks[place] = mark.T
-            return None
-        probe, row = np.nonzero(new)
-        self._marks[place[row], probe] = mark[probe, row]
-        probe, row = np.nonzero(present & ~new)
-        first = self._marks[place[row], probe]
-        differs = (first ^ mark[probe, row]) & ~_LOW != 0
-        if not differs.any():
-            return None
-        probe, row, first = probe[differs], row[differs], first[differs]
-        return Differing(key[row], second[row], probe, self._first_offset[at[row]] + (first & _LOW), offset[row])
+        at, first_offset = copies[:found].T
+        row = reading[at]
+        return Differing(key[row], second[row], probe[at], first_offset, offset[row])
 
     def take_changed(self, names: list[str]) -> MinuteRows:
         """The minutes that changed since the last call, as full rows."""
@@ -151,72 +136,104 @@ class OpenMinutes:
     def _rows(self, names: list[str], at: Int64s) -> MinuteRows:
         slots = self._slots[at]
         sensor, minute = split_keys(self._keys[at])
+        figures = self._figures[slots]
         return MinuteRows(
             names=names,
             sensor=sensor,
             minute_s=minute * MINUTE_S,
             version=self._version[slots],
-            probes={name: values[:, slots] for name, values in self._probes.items()},
+            probes={name: figures[:, :, f].T for f, name in enumerate(PROBE_FIELDS)},
         )
 
-    def _slots_of(self, keys: Int64s) -> Int64s:
-        """Slots of distinct ascending keys; new ones are opened."""
-        at = np.searchsorted(self._keys, keys)
-        known = at < len(self._keys)
-        known[known] = self._keys[at[known]] == keys[known]
-        if not known.all():
-            fresh = keys[~known]
-            slots = self._take_slots(len(fresh))
-            self._keys = np.insert(self._keys, at[~known], fresh)
-            self._slots = np.insert(self._slots, at[~known], slots)
-            at = np.searchsorted(self._keys, keys)
-        return self._slots[at]
+    def _slots_of(self, key: Int64s) -> Int64s:
+        """The slot of each key, shape (n,); new ones are opened."""
+        slots = np.empty(len(key), np.int64)
+        if _find(self._keys, self._slots, key, slots):
+            fresh = np.unique(key[slots < 0])
+            at = np.searchsorted(self._keys, fresh)
+            self._keys = np.insert(self._keys, at, fresh)
+            self._slots = np.insert(self._slots, at, self._take_slots(len(fresh)))
+            _find(self._keys, self._slots, key, slots)
+        return slots
 
     def _take_slots(self, count: int) -> Int64s:
         if len(self._free) < count:
             self._grow(max(count - len(self._free), len(self._version), 256))
         slots, self._free = self._free[:count], self._free[count:]
-        for name, nothing in _EMPTY.items():
-            self._probes[name][:, slots] = nothing
+        self._figures[slots] = _NOTHING
         self._first_offset[slots], self._version[slots], self._changed[slots] = _NEVER, -1, False
         return slots
 
     def _grow(self, more: int) -> None:
         size = len(self._version)
-        for name, values in self._probes.items():
-            self._probes[name] = np.concatenate((values, np.zeros((PROBES, more), np.int64)), axis=1)
-        self._first_offset = np.concatenate((self._first_offset, np.zeros(more, np.int64)))
-        self._version = np.concatenate((self._version, np.zeros(more, np.int64)))
-        self._changed = np.concatenate((self._changed, np.zeros(more, np.bool_)))
-        self._marks = np.concatenate((self._marks, np.zeros((more * MINUTE_S, PROBES), np.int64)))
+
+        def longer(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.concatenate((values, np.zeros((more, *values.shape[1:]), values.dtype)))
+
+        self._figures, self._marks = longer(self._figures), longer(self._marks)
+        self._first_offset, self._version, self._changed = map(longer, (self._first_offset, self._version, self._changed))
         self._free = np.concatenate((self._free, np.arange(size, size + more)))
 
 
-def _stable_order(key: Int64s) -> Int64s:
-    """Indices that sort the keys and keep equal ones in log order, shape (n,)."""
-    sensor, minute = split_keys(key)
-    low = int(minute.min())
-    span = int(minute.max()) - low + 1
-    if (int(sensor.max()) + 1) * span <= 1 << 16:
-        # Sixteen bits are sorted in linear time.
-        return np.argsort((sensor * span + (minute - low)).astype(np.uint16), kind="stable")
-    return np.argsort(key, kind="stable")
+@compiled
+def _find(keys: Int64s, slots: Int64s, wanted: Int64s, out: Int64s) -> int:
+    """The slot of each wanted key by bisection, -1 where there is none, and how many there are not."""
+    missing = 0
+    for i in range(len(wanted)):
+        low, high = 0, len(keys)
+        while low < high:
+            middle = (low + high) // 2
+            if keys[middle] < wanted[i]:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(keys) and keys[low] == wanted[i]:
+            out[i] = slots[low]
+        else:
+            out[i] = -1
+            missing += 1
+    return missing
 
 
-def dense(figures: ProbeSeconds, reading: Int64s, probe: Int64s, n: int) -> ProbeSeconds:
-    """Figures of m probe-seconds as shape (3, n) each; zero where a reading lacks the probe."""
-    if len(probe) == PROBES * n and (probe == np.repeat(np.arange(PROBES), n)).all():
-        # Three probes each, in order: the usual case.
-        return ProbeSeconds(*(getattr(figures, f.name).reshape(PROBES, n) for f in fields(ProbeSeconds)))
-    out = ProbeSeconds(*(np.zeros((PROBES, n), np.int64) for _ in fields(ProbeSeconds)))
-    for f in fields(ProbeSeconds):
-        getattr(out, f.name)[probe, reading] = getattr(figures, f.name)
-    return out
-
-
-def chosen(figures: ProbeSeconds, rows: Int64s) -> ProbeSeconds:
-    """Some columns of figures of shape (3, n)."""
-    return ProbeSeconds(*(getattr(figures, f.name)[:, rows] for f in fields(ProbeSeconds)))
+@compiled
+def _count(
+    slots: Int64s,
+    second: Int64s,
+    offset: Int64s,
+    reading: Int64s,
+    probe: Int64s,
+    table: Int64s,
+    figures: Int64s,
+    first_offset: Int64s,
+    version: Int64s,
+    changed: Bools,
+    marks: Int64s,
+    copies: Int64s,
+) -> int:
+    """The loop of `OpenMinutes.fold`: how many copies differ; of each, `copies` says which it is and the offset of the first."""
+    found = 0
+    for i in range(len(reading)):
+        row, p = reading[i], probe[i]
+        at, s = slots[row], second[row]
+        digest = table[kernels.DIGEST, i]
+        if (figures[at, p, _MASK] >> s) & 1:
+            mark = marks[at, s, p]
+            if (mark ^ digest) & ~_LOW != 0:
+                copies[found, 0], copies[found, 1] = i, first_offset[at] + (mark & _LOW)
+                found += 1
+            continue
+        first_offset[at] = min(first_offset[at], offset[row])
+        version[at] = max(version[at], offset[row])
+        changed[at] = True
+        marks[at, s, p] = (digest & ~_LOW) | (offset[row] - first_offset[at])
+        figures[at, p, _MASK] |= 1 << s
+        for f in _SUMS:
+            figures[at, p, f] += table[f - 1, i]
+        for f in _LOWS:
+            figures[at, p, f] = min(figures[at, p, f], table[f - 1, i])
+        for f in _HIGHS:
+            figures[at, p, f] = max(figures[at, p, f], table[f - 1, i])
+    return found
 
 
 def conflicts(names: list[str], parts: list[Differing]) -> Conflicts:

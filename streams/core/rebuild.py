@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from schemas.columns import Int64s
 from schemas.conflict import Conflicts
+from schemas.figures import ProbeSeconds, Spans, figures
 from schemas.late_minute import COPY, Copies
 from schemas.power_minute import MinuteRows
-from schemas.sensor_reading import ProbeSeconds, Spans, figures
-from schemas.units import MINUTE_S, PROBES
+from schemas.units import MINUTE_S
 from streams.core.minute import OpenMinutes, minute_keys
 
 
@@ -27,7 +27,7 @@ class Lists:
 
 
 def figures_of(power_mw: Lists, pf_pct: Lists, voltage_mv: Lists) -> ProbeSeconds:
-    """Per-second figures of m probe-seconds, shape (m,) each, from their samples."""
+    """Per-second figures of m probe-seconds from their samples."""
     return figures(_spans(power_mw, "<i4"), _spans(pf_pct, "i1"), _spans(voltage_mv, "<i4"))
 
 
@@ -40,22 +40,18 @@ def whole_minutes(
         names: the vocabulary that `sensor` indexes.
         sensor, timestamp_s, offset: shape (m,), of each stored probe-second.
         probe: shape (m,), 0..2.
-        seconds: their figures, shape (m,) each.
+        seconds: their figures.
     """
     order = np.argsort(offset, kind="stable")
-    m = len(order)
     minute = timestamp_s[order] // MINUTE_S
-    place = np.arange(m)
-
-    def wide(values: Int64s) -> Int64s:
-        out = np.zeros((PROBES, m), np.int64)
-        out[probe[order], place] = values[order]
-        return out
-
-    folded = ProbeSeconds(*(wide(getattr(seconds, name)) for name in ProbeSeconds.__slots__))
     minutes = OpenMinutes()
     minutes.fold(
-        minute_keys(sensor[order], minute), timestamp_s[order] - minute * MINUTE_S, offset[order], folded.samples > 0, folded
+        minute_keys(sensor[order], minute),
+        timestamp_s[order] - minute * MINUTE_S,
+        offset[order],
+        np.arange(len(order)),
+        probe[order],
+        seconds.take(order),
     )
     return minutes.take_changed(names)
 
@@ -104,4 +100,4 @@ def _place(sensor: Int64s, timestamp_s: Int64s, probe: Int64s) -> Int64s:
 
 def _spans(lists: Lists, dtype: str) -> Spans:
     packed = np.ascontiguousarray(lists.values, dtype)
-    return Spans(packed.view(np.uint8), lists.edges[:-1] * packed.itemsize, lists.lengths, dtype)
+    return Spans(packed.view(np.uint8), lists.edges[:-1] * packed.itemsize, lists.lengths)

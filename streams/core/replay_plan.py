@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from schemas import topics
+from schemas.sensor_reading import AHEAD_S
 from schemas.units import MINUTE_S
-from schemas.wire import AHEAD_S
 from streams.core.selection import Selection
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")

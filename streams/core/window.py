@@ -6,13 +6,14 @@ import numpy as np
 
 from schemas.columns import Bools
 from schemas.conflict import Conflicts
+from schemas.figures import summarise
 from schemas.late_minute import LateMinutes
 from schemas.power_minute import MinuteRows
-from schemas.sensor_reading import ReadingBatch, summarise
+from schemas.sensor_reading import ReadingBatch
 from schemas.units import MINUTE_S
 from streams.core.flood import NO_FLOOD, Flood
 from streams.core.late import LateCopies, late_copies, late_minutes
-from streams.core.minute import Differing, OpenMinutes, chosen, conflicts, dense, minute_keys
+from streams.core.minute import Differing, OpenMinutes, conflicts, minute_keys
 from streams.core.selection import Selection
 
 
@@ -129,18 +130,20 @@ class Partition:
         """Count some readings, and note others as late; shape (n,) each."""
         if not counts.any() and not late.any():
             return
-        figures = dense(summarise(batch), batch.reading, batch.probe, len(batch))
+        figures = summarise(batch)
+        reading, probe = batch.reading, batch.probe
         minute = batch.timestamp_s // MINUTE_S
         key, second = minute_keys(batch.sensor, minute), batch.timestamp_s - minute * MINUTE_S
-        present = figures.samples > 0
         if late.any():
-            digest = figures.digest[:, late]
-            self._late.append(late_copies(key[late], second[late], batch.offset[late], present[:, late], digest))
-        if counts.all():
-            differing = self.open.fold(key, second, batch.offset, present, figures)
+            at = np.flatnonzero(late[reading])
+            self._late.append(late_copies(key, second, batch.offset, reading[at], probe[at], figures.digest[at]))
+        if not counts.all():
+            at = np.flatnonzero(counts[reading])
+            rows = np.cumsum(counts) - 1  # of a reading among those that count
+            reading, probe, figures = rows[reading[at]], probe[at], figures.take(at)
+            key, second, offset = key[counts], second[counts], batch.offset[counts]
         else:
-            rows = np.flatnonzero(counts)
-            part = chosen(figures, rows)
-            differing = self.open.fold(key[rows], second[rows], batch.offset[rows], present[:, rows], part)
+            offset = batch.offset
+        differing = self.open.fold(key, second, offset, reading, probe, figures)
         if differing is not None:
             self._differing.append(differing)

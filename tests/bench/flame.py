@@ -42,7 +42,18 @@ def record(settings: Settings, total: int, out: Path, form: str) -> None:
     worker = child.spawn([sys.executable, "-m", "infra.cli", "worker"], log, environment(settings), worker_bench.ROOT)
     try:
         until(lambda: http_problem("worker", f"http://127.0.0.1:{settings.worker_port}/healthz") is None, "the worker answers")
-        command = [str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(worker.pid), "--rate", str(RATE_HZ), "--format", form, "--output", str(out)]
+        command = [
+            str(Path(sys.executable).with_name("py-spy")),
+            "record",
+            "--pid",
+            str(worker.pid),
+            "--rate",
+            str(RATE_HZ),
+            "--format",
+            form,
+            "--output",
+            str(out),
+        ]
         sampler = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         worker_bench.watch(worker, settings.worker_port, total)
         asyncio.run(worker_bench.wait_committed(settings))

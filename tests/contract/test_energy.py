@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from infra.settings import Settings
 from schemas import topics, wire
+from schemas.reading_decoder import ReadingDecoder
 from schemas.sensor_reading import ProbeSecond, SensorReading
 from sinks import rows
 from sinks.clickhouse import ClickHouse
@@ -60,7 +61,7 @@ def energies(log: list[SensorReading]) -> dict[tuple[str, int], tuple[object, ..
 def stored(store: ClickHouse, log: list[SensorReading]) -> dict[tuple[str, int], tuple[object, ...]]:
     """The view's rows when the log was folded and inserted."""
     store.command("TRUNCATE TABLE minutes_raw")
-    state, decoder = Partition(LATENESS_S * 1000), wire.ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
+    state, decoder = Partition(LATENESS_S * 1000), ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
     stamped = [((T0 + 60) * 1000, one) for one in log]
     state.fold(batch_of(decoder, stamped, 0, len(stamped)))
     store.insert("minutes_raw", rows.minutes(state.checkpoint(decoder.names.names).minutes))

@@ -19,6 +19,7 @@ from infra.log_reader import LogReader
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.registry import Registry
+from schemas.sensor_reading import AHEAD_S
 from schemas.units import UNITS
 from streams.core.replay_plan import Names
 from tests.builders import reading
@@ -234,7 +235,7 @@ def test_a_second_is_traced(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_a_dead_letter_is_traced(stack: Stack) -> None:
-    second = int(time.time()) + 2 * wire.AHEAD_S
+    second = int(time.time()) + 2 * AHEAD_S
     value = wire.encode_sensor_reading(schema_id(stack, topics.READINGS), reading("gre000077", second))
     publish(stack, topics.READINGS, "gre000077", value)
     until(lambda: trace(stack, "gre000077", second)["state"] == "dead_letter", "the worker reports it")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from schemas import topics, wire
 from schemas.conflict import Conflicts, decode_conflicts, encode_conflicts
 from schemas.late_minute import copies_of, encode_late
+from schemas.reading_decoder import ReadingDecoder
 from schemas.sensor_reading import ProbeSecond
 from streams.core.late import COPIES_MAX
 from streams.core.window import Partition
@@ -112,7 +113,7 @@ def test_a_digest_is_the_same_for_the_hot_and_the_cold_path(data: st.DataObject)
         data.draw(st.lists(st.integers(0, 1 << 20), min_size=1 if single else n, max_size=1 if single else n)),
     )
     log = [((T0 + 600) * 1000, reading(timestamp_s=T0 + 600)), ((T0 + 600) * 1000, reading(timestamp_s=T0, probes=[one]))]
-    state, decoder = Partition(LATENESS_S * 1000), wire.ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
+    state, decoder = Partition(LATENESS_S * 1000), ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
     state.fold(batch_of(decoder, log, 0, 2))
     late = state.checkpoint(decoder.names.names).late
     assert late.copies["digest"].tolist() == [digest_of(one)]
@@ -122,7 +123,7 @@ def test_late_copies_travel_and_a_crowded_minute_is_cut_into_messages() -> None:
     n = COPIES_MAX // 3 + 200
     log = [((T0 + 900) * 1000, reading(timestamp_s=T0 + 900))]
     log += [((T0 + 900) * 1000, reading(timestamp_s=T0 + k % 60)) for k in range(n)]
-    state, decoder = Partition(LATENESS_S * 1000), wire.ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
+    state, decoder = Partition(LATENESS_S * 1000), ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
     state.fold(batch_of(decoder, log, 0, len(log)))
     messages = encode_late(wire.header(ID), state.checkpoint(decoder.names.names).late, 2)
     found = [wire.decode(topics.LATE, value, lambda _: wire.raw_schema(topics.LATE)) for _, value in messages]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas import topics, wire
 from schemas.power_minute import encode_minutes
+from schemas.reading_decoder import ReadingDecoder
 from schemas.units import UNITS
 from streams.core.window import Partition
 from tests.builders import oracle, probe, reading
@@ -97,7 +98,7 @@ def test_order_within_the_bound_changes_no_figure(log: Log, random) -> None:
 
 def test_a_commit_never_passes_an_open_minute() -> None:
     log = [((T0 + s) * 1000, reading("a000001", T0 + s, [probe(1)])) for s in range(0, 300, 10)]
-    state, decoder = Partition(LATENESS_S * 1000), wire.ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
+    state, decoder = Partition(LATENESS_S * 1000), ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
     state.fold(batch_of(decoder, log, 0, len(log)))
     position = state.checkpoint(decoder.names.names).position
     assert position.offset == 12  # the watermark is at 290 s: minutes 0 and 1 ended 120 s ago or more
@@ -107,7 +108,7 @@ def test_a_commit_never_passes_an_open_minute() -> None:
 
 def test_a_minute_is_encoded_as_any_avro_reader_reads_it() -> None:
     log = [((T0 + s) * 1000, reading("a000001", T0 + s, [probe(k, -5000 * s) for k in (1, 3)])) for s in range(3)]
-    state, decoder = Partition(LATENESS_S * 1000), wire.ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
+    state, decoder = Partition(LATENESS_S * 1000), ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
     state.fold(batch_of(decoder, log, 0, len(log)))
     rows = state.checkpoint(decoder.names.names).minutes
     ((key, value),) = encode_minutes(wire.header(3), rows)

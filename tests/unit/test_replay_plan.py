@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from schemas.wire import AHEAD_S
+from schemas.sensor_reading import AHEAD_S
 from streams.core.replay_plan import NAME, Asked, Held, Plan, first_minute, log_from, plan
 from streams.core.selection import Selection
 

@@ -5,6 +5,7 @@ import pytest
 
 from schemas import topics, wire
 from schemas.power_minute import PROBE_FIELDS, MinuteDecoder, MinuteRows, encode_minutes
+from schemas.reading_decoder import ReadingDecoder
 from schemas.run import Run
 from schemas.sensor_reading import SensorReading
 from sinks import rows, tables
@@ -21,7 +22,7 @@ def schema_of_readings(_: int) -> wire.Schema:
 def as_rows(log: list[SensorReading], partition: int = 2) -> list[dict[str, object]]:
     values = [wire.encode_sensor_reading(1, one) for one in log]
     n = len(log)
-    batch, rejected = wire.ReadingDecoder(schema_of_readings).decode(Run.of(values, range(70, 70 + n), [APPENDED_MS] * n))
+    batch, rejected = ReadingDecoder(schema_of_readings).decode(Run.of(values, range(70, 70 + n), [APPENDED_MS] * n))
     assert not rejected
     made = rows.readings(batch, np.full(n, partition))
     assert tuple(made.schema.names) == tables.READINGS_RAW.columns

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from schemas import topics, wire
+from schemas.reading_decoder import ReadingDecoder
 from schemas.run import Run
 from streams.core.selection import Selection
 from streams.core.window import Partition
@@ -18,7 +19,7 @@ def rows_of(only: Selection | None) -> tuple[dict[tuple[str, int], int], set[tup
     log = [(T0 + s, reading(sensor, T0 + s)) for s in range(0, 600, 7) for sensor in SENSORS]
     log += [(T0 + 900, reading(sensor, T0 + s)) for s in (1, 61, 301) for sensor in SENSORS]
     values = [wire.encode_sensor_reading(7, one) for _, one in log]
-    decoder = wire.ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
+    decoder = ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
     state = Partition(120_000, only=only)
     for at in range(0, len(log), 50):
         stop = min(at + 50, len(log))

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import columns, topics, wire
+from schemas import columns, kernels, topics, wire
+from schemas.figures import summarise
+from schemas.reading_decoder import ReadingDecoder
 from schemas.run import Run
-from schemas.sensor_reading import ProbeSecond, SensorReading, summarise
+from schemas.sensor_reading import ProbeSecond, SensorReading
 from schemas.units import UNITS
 from tests.builders import probe, reading
 
@@ -22,7 +24,7 @@ def schema_of(schema_id: int) -> wire.Schema | None:
 
 
 def decode(values: list[bytes | None]) -> tuple[object, list[tuple[int, str]]]:
-    decoder = wire.ReadingDecoder(schema_of)
+    decoder = ReadingDecoder(schema_of)
     return decoder.decode(Run.of(values, range(len(values)), [1_900_000_000_000] * len(values)))
 
 
@@ -77,11 +79,7 @@ def test_columns_hold_what_was_written(log: list[SensorReading]) -> None:
         for r, p, e, lo, hi, f, v in zip(
             batch.reading.tolist(),
             batch.probe.tolist(),
-            figures.energy_units.tolist(),
-            figures.power_min_mw.tolist(),
-            figures.power_max_mw.tolist(),
-            figures.pf_units.tolist(),
-            figures.voltage_units.tolist(),
+            *figures.table[kernels.ENERGY : kernels.VOLTAGE + 1].tolist(),
         )
     }
     expected = {
@@ -153,7 +151,7 @@ def test_a_value_of_another_writer_is_read_through_its_own_schema() -> None:
     out = io.BytesIO(wire.header(8))
     out.seek(5)
     fastavro.schemaless_writer(out, fastavro.parse_schema(other), record)
-    decoder = wire.ReadingDecoder({ID: wire.raw_schema(topics.READINGS), 8: other}.get)
+    decoder = ReadingDecoder({ID: wire.raw_schema(topics.READINGS), 8: other}.get)
     batch, rejected = decoder.decode(Run.of([GOOD, out.getvalue(), GOOD], [4, 5, 6], [1_900_000_000_000] * 3))
     assert rejected == []
     assert batch.offset.tolist() == [4, 5, 6]
@@ -172,7 +170,7 @@ def test_varints_go_and_come(values: list[int]) -> None:
 
 
 def test_ids_that_share_nothing_but_length_get_codes_of_their_own() -> None:
-    decoder = wire.ReadingDecoder(schema_of)
+    decoder = ReadingDecoder(schema_of)
     ids = [f"{'abcdefgh'[i % 8] * (1 + i % 20)}{i:06d}" for i in range(500)]
     values = [wire.encode_sensor_reading(ID, reading(sensor_id=s, timestamp_s=1_700_000_000)) for s in [*ids, *reversed(ids)]]
     batch, _ = decoder.decode(Run.of(values, range(len(values)), [1_900_000_000_000] * len(values)))
