@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import cast
 
 import structlog
@@ -18,12 +18,11 @@ from producers.gateway.connection import Server
 from producers.gateway.handlers import Handlers
 from producers.gateway.limits import RateLimit
 from producers.gateway.meters import Meters
+from producers.gateway.routes import Handler, Routes
 from producers.gateway.verdict import Rejection
 from schemas import topics
 from schemas.registry import Registry
 from streams.catalog.view import CatalogView, Schemas, view_of
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _HOT_PATH = "/powermon/data"
 _SHUTDOWN_S = 15.0
@@ -43,12 +42,11 @@ class Gateway:
         limit = RateLimit(settings.gateway_rate_per_s, settings.gateway_burst)
         handlers = Handlers(view, publisher, schema_id, limit, self._meters)
         self._hot = handlers.post
-        self._routes: dict[str, dict[str, Handler]] = {
-            _HOT_PATH: {"POST": handlers.post},
-            "/powermon/data/batch": {"POST": handlers.batch},
-        }
+        self._routes = Routes()
+        self._routes.add("POST", _HOT_PATH, handlers.post)
+        self._routes.add("POST", "/powermon/data/batch", handlers.batch)
         for route in health.routes(self._alive, self._ready):
-            self._routes[route.path] = {"GET": cast(Handler, route.handler)}
+            self._routes.add("GET", route.path, cast(Handler, route.handler))
         self._runner = web.ServerRunner(
             Server(self._dispatch),
             access_log=None,
@@ -96,17 +94,15 @@ class Gateway:
         return self._route(request)
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.path
-        methods = self._routes.get(path) or self._routes.get(path.rstrip("/"))
-        if methods is None:
-            return self._refuse(Rejection(404, "not_found", None, f"there is nothing at {path[:80]!a}"))
-        handler = methods.get(request.method)
-        if handler is None:
-            allowed = ", ".join(methods)
-            answer = self._refuse(Rejection(405, "method_not_allowed", None, f"{request.method[:20]} came; expected {allowed}"))
+        found = self._routes.find(request.method, request.path)
+        if found is None:
+            return self._refuse(Rejection(404, "not_found", None, f"there is nothing at {request.path[:80]!a}"))
+        if isinstance(found, list):
+            allowed = ", ".join(found)
+            answer = self._refuse(Rejection(405, "method_not_allowed", None, f"{request.method[:20]!a} came; expected {allowed}"))
             answer.headers["Allow"] = allowed
             return answer
-        return await handler(request)
+        return await found(request)
 
     def _refuse(self, rejection: Rejection) -> web.Response:
         self._meters.refused[rejection.code] += 1
