@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from producers.gateway import exact
-from producers.gateway.exact import FUTURE_S, PF_MAX_PCT, POWER_MAX_MW, TIMESTAMP_MIN_S, VOLTAGE_MAX_MV, is_version
+from producers.gateway.exact import FUTURE_S, PF_MAX_PCT, POWER_MAX_MW, TIMESTAMP_MIN_S, VOLTAGE_MAX_MV
+from producers.gateway.members import SENSOR_ID, is_version
 from producers.gateway.verdict import MISSING, Admit, Batch, Post, Probe, Reading, Rejection
 from schemas.units import SAMPLES_MAX, SAMPLES_MIN
 
@@ -30,7 +31,7 @@ class _Probe(Struct, gc=False):
 
 
 _Probes = Annotated[list[_Probe], Meta(min_length=1, max_length=3)]
-_SensorId = Annotated[str, Meta(pattern=rf"\A{exact.SENSOR_ID}\Z")]
+_SensorId = Annotated[str, Meta(pattern=rf"\A{SENSOR_ID}\Z")]
 
 
 class _Record(Struct, gc=False):
