@@ -6,7 +6,7 @@ It is slow and sees everything; body.py answers good bodies before it is asked.
 from typing import Any
 
 from producers.gateway.members import RejectedError, kind, member, no, sensor_id_of, shown, top_level, version_of, wrong_type
-from producers.gateway.verdict import MISSING, Admission, Admit, Batch, Post, Probe, Reading, RejectedRecord, Rejection
+from producers.gateway.verdict import MISSING, Admit, Batch, Post, Probe, Reading, RejectedRecord, Rejection
 from schemas.units import SAMPLES_MAX, SAMPLES_MIN
 
 PROBE_TYPES = ("CT", "rogow_coil")
@@ -32,7 +32,7 @@ def judge(body: bytes, admit: Admit, header_token: str | None, now_ms: int) -> P
             return admission
         admitted = sensor_id
         version = version_of(top)
-        return Post(sensor_id, version, admission.refresh, _reading(top, admission, now_ms))
+        return Post(sensor_id, version, admission.refresh, reading_of(top, admission.scale, now_ms))
     except RejectedError as error:
         return _of(error.rejection, admitted)
 
@@ -48,13 +48,7 @@ def judge_batch(body: bytes, admit: Admit, header_token: str | None, now_ms: int
             return admission
         admitted = sensor_id
         version = version_of(top)
-        records = member(top, "records", "")
-        if not isinstance(records, list):
-            wrong_type("records", records, "an array")
-        if not records:
-            no("out_of_range", "records", f"0 records came; expected 1 to {RECORDS_MAX}")
-        if len(records) > RECORDS_MAX:
-            raise RejectedError(413, "body_too_large", "records", f"{len(records)} records came; expected at most {RECORDS_MAX}")
+        records = records_of(top, "records")
     except RejectedError as error:
         return _of(error.rejection, admitted)
     batch = Batch(sensor_id, version, admission.refresh, [], [])
@@ -62,7 +56,7 @@ def judge_batch(body: bytes, admit: Admit, header_token: str | None, now_ms: int
         try:
             if not isinstance(record, dict):
                 no("not_an_object", None, f"{kind(record)} came; expected an object")
-            batch.readings.append(_reading(record, admission, now_ms))
+            batch.readings.append(reading_of(record, admission.scale, now_ms))
         except RejectedError as error:
             batch.rejected.append(RejectedRecord(index, _readable_timestamp(record), error.rejection))
     return batch
@@ -71,7 +65,24 @@ def judge_batch(body: bytes, admit: Admit, header_token: str | None, now_ms: int
 # ---- the members, in the contract's order
 
 
-def _reading(record: dict[str, Any], admission: Admission, now_ms: int) -> Reading:
+def records_of(top: dict[str, Any], name: str) -> list[Any]:
+    """The member that holds 1 to RECORDS_MAX seconds, not yet judged."""
+    records = member(top, name, "")
+    if not isinstance(records, list):
+        wrong_type(name, records, "an array")
+    if not records:
+        no("out_of_range", name, f"0 records came; expected 1 to {RECORDS_MAX}")
+    if len(records) > RECORDS_MAX:
+        raise RejectedError(413, "body_too_large", name, f"{len(records)} records came; expected at most {RECORDS_MAX}")
+    return records
+
+
+def reading_of(record: dict[str, Any], scale: int, now_ms: int) -> Reading:
+    """One second: its timestamp and data.
+
+    Args:
+        scale: what power and voltage are multiplied by.
+    """
     timestamp = member(record, "timestamp", "")
     if type(timestamp) is not int:
         wrong_type("timestamp", timestamp, "an integer")
@@ -87,7 +98,7 @@ def _reading(record: dict[str, Any], admission: Admission, now_ms: int) -> Readi
         no("bad_probe_count", "data", f"{len(data)} probes came; expected 1 to {PROBES_MAX}")
     probes: list[Probe] = []
     for index, probe in enumerate(data):
-        probes.append(_probe(probe, index, [taken[0] for taken in probes], admission.scale))
+        probes.append(_probe(probe, index, [taken[0] for taken in probes], scale))
     return Reading(timestamp, probes)
 
 

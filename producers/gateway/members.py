@@ -31,7 +31,19 @@ def top_level(body: bytes) -> dict[str, Any]:
     """The object a body is.
 
     Raises:
-        RejectedError: it is none, or not one way only of reading it.
+        RejectedError: it is none, or there is not one way only of reading it.
+    """
+    top = parse(body)
+    if not isinstance(top, dict):
+        no("not_an_object", None, f"{kind(top)} came; expected an object")
+    return top
+
+
+def parse(body: bytes) -> Any:
+    """The value that a text of JSON is.
+
+    Raises:
+        RejectedError: it is none, or there is not one way only of reading it.
     """
     try:
         text = body.decode()
@@ -47,8 +59,6 @@ def top_level(body: bytes) -> dict[str, Any]:
         _deep()
     if _too_deep(text):
         _deep()
-    if not isinstance(top, dict):
-        no("not_an_object", None, f"{kind(top)} came; expected an object")
     return top
 
 
