@@ -102,9 +102,14 @@ def sensor_id_of(top: dict[str, Any]) -> str:
     sensor_id = member(top, "sensor_id", "")
     if not isinstance(sensor_id, str):
         wrong_type("sensor_id", sensor_id, "a string")
-    if not _SENSOR_ID.fullmatch(sensor_id):
+    if not is_sensor_id(sensor_id):
         no("bad_sensor_id", "sensor_id", f"{sensor_id[:64]!a} came; expected 1 to 58 Latin letters, then six digits")
     return sensor_id.lower()
+
+
+def is_sensor_id(text: str) -> bool:
+    """Whether text is a sensor's id, in letters of either case."""
+    return _SENSOR_ID.fullmatch(text) is not None
 
 
 def version_of(top: dict[str, Any]) -> str:

@@ -10,11 +10,11 @@ SensorHandler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 
 
 class Routes:
-    """Exact paths, and paths that end with a sensor id; an exact one goes first."""
+    """Exact paths, and paths that hold a sensor id; an exact one goes first."""
 
     def __init__(self) -> None:
         self._exact: dict[str, dict[str, Handler]] = {}
-        self._of_sensor: dict[str, dict[str, SensorHandler]] = {}
+        self._of_sensor: dict[tuple[str, str], dict[str, SensorHandler]] = {}
 
     def add(self, method: str, path: str, handler: Handler) -> None:
         """Lead a path, without a trailing slash, to a handler; GET answers HEAD too."""
@@ -23,9 +23,9 @@ class Routes:
         if method == "GET":
             methods["HEAD"] = handler
 
-    def add_of_sensor(self, method: str, prefix: str, handler: SensorHandler) -> None:
-        """Lead `prefix`/<sensor id> to a handler."""
-        self._of_sensor.setdefault(prefix, {})[method] = handler
+    def add_of_sensor(self, method: str, prefix: str, handler: SensorHandler, last: str = "") -> None:
+        """Lead `prefix`/<sensor id>, or `prefix`/<sensor id>/`last`, to a handler."""
+        self._of_sensor.setdefault((prefix, last), {})[method] = handler
 
     def find(self, method: str, path: str) -> Handler | list[str] | None:
         """The handler; the methods that are allowed when it is not this one; None when there is nothing."""
@@ -34,7 +34,11 @@ class Routes:
         if exact is not None:
             return exact.get(method) or list(exact)
         prefix, _, name = path.rpartition("/")
-        of_sensor = self._of_sensor.get(prefix)
+        of_sensor = self._of_sensor.get((prefix, ""))
+        if of_sensor is None:
+            last = name
+            prefix, _, name = prefix.rpartition("/")
+            of_sensor = self._of_sensor.get((prefix, last))
         if of_sensor is None:
             return None
         handler = of_sensor.get(method)
