@@ -208,7 +208,7 @@ class Session:
             self._parts.meters.refused[rejection.code] += 1
             await self.end(REFUSED, rejection.code)
             return False
-        if self._token is None:
+        if self._token is None and isinstance(boot.secret, str):
             self._secret = hash_of(boot.secret)
         return True
 
