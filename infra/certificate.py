@@ -10,6 +10,9 @@ from cryptography import x509
 from infra.errors import ConfigurationError
 from infra.settings import Settings
 
+SOON_DAYS = 7
+"""Fewer days than this before its end, somebody must look."""
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:

@@ -119,7 +119,9 @@ class Settings(BaseSettings):
 
     @cached_property
     def gateway(self) -> str:
-        return self.gateway_url or f"http://127.0.0.1:{self.gateway_port}"
+        if self.gateway_url or not self.gateway_tls_cert:
+            return self.gateway_url or f"http://127.0.0.1:{self.gateway_port}"
+        return f"https://{self.gateway_public_host or f'localhost:{self.gateway_port}'}"
 
     @cached_property
     def web(self) -> str:
