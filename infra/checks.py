@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infra import parts, programs, topics
+from infra import certificate, parts, programs, topics
 from infra.embedded import http_problem, kafka_problem, registry_problem
 from infra.errors import PowermonError
 from infra.settings import Settings
@@ -49,6 +49,8 @@ def all_of(settings: Settings) -> Iterator[Finding]:
         yield _schemas(settings)
     if settings.clickhouse_url:
         yield _clickhouse(settings)
+    if settings.gateway_tls_cert or settings.gateway_tls_key:
+        yield _certificate(settings)
     yield from (_role(settings, role.name, role.ready()) for role in programs.roles(settings))
 
 
@@ -101,6 +103,19 @@ def _clickhouse(settings: Settings) -> Finding:
     scheme = settings.clickhouse_url.partition("://")[0]
     problem = http_problem("ClickHouse", f"{scheme}://{address}/ping")
     return Finding("clickhouse", problem is None, problem or address, "start it, or correct POWERMON_CLICKHOUSE_URL")
+
+
+def _certificate(settings: Settings) -> Finding:
+    try:
+        found = certificate.of_gateway(settings)
+        assert found is not None
+        found.context()
+        days_left, until = found.days_left(), f"{found.until():%Y-%m-%d %H:%M} UTC"
+    except PowermonError as error:
+        return Finding("certificate", False, str(error), "correct POWERMON_GATEWAY_TLS_CERT and POWERMON_GATEWAY_TLS_KEY")
+    word = "good until" if days_left > 0 else "ended"
+    renew = "renew it and put the files in their place; the gateway takes them by itself"
+    return Finding("certificate", days_left > certificate.SOON_DAYS, f"{word} {until}", renew)
 
 
 def _role(settings: Settings, name: str, problem: str | None) -> Finding:

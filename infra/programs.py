@@ -26,7 +26,8 @@ def parts(settings: Settings) -> list[Program]:
 
 def roles(settings: Settings) -> list[Program]:
     """Our own processes."""
-    gateway = _role(settings, "gateway", f"http://127.0.0.1:{settings.gateway_port}")
+    scheme = "https" if settings.gateway_tls_cert else "http"
+    gateway = _role(settings, "gateway", f"{scheme}://127.0.0.1:{settings.gateway_port}")
     workers = [_worker(settings, name, port) for name, port in settings.worker_ports.items()]
     if settings.clickhouse_url:
         sink = _role(settings, "sink", f"http://127.0.0.1:{settings.sink_port}")

@@ -45,6 +45,21 @@ class Settings(BaseSettings):
     gateway_ack_timeout_ms: int = Field(
         8000, ge=1000, le=60000, description="how long the gateway waits for the log before it answers 503"
     )
+    gateway_public_host: str = Field("", description="host[:port] that sensors are told at boot; empty: the one they asked")
+    gateway_tls_cert: str = Field(
+        "",
+        description="PEM file of the gateway's certificate and chain; empty: no TLS. A renewed file is taken without a restart",
+    )
+    gateway_tls_key: str = Field("", description="PEM file of its key")
+    gateway_trusted_proxies: str = Field(
+        "", description="addresses or networks of load balancers, as 10.0.0.7,10.1.0.0/16: their X-Forwarded-For counts"
+    )
+    gateway_address_rate_per_s: float = Field(
+        2000, ge=1, description="requests per second from one address (IPv6: /64) in the long run; this machine is not limited"
+    )
+    gateway_address_burst: int = Field(20_000, ge=1, description="requests from one address at once")
+    gateway_connections: int = Field(20_000, ge=1, description="connections open at once; fewer if the system allows fewer files")
+    gateway_connections_per_address: int = Field(5000, ge=1, description="connections from one address; proxies are not limited")
     gateway_url: str = Field("", description="where `simulate` and `ingest` post to; empty: http://127.0.0.1:gateway_port")
     web_host: str = Field("127.0.0.1", description="address the web server listens on")
     web_port: int = Field(8080, description="port of pages and REST API")
@@ -104,7 +119,9 @@ class Settings(BaseSettings):
 
     @cached_property
     def gateway(self) -> str:
-        return self.gateway_url or f"http://127.0.0.1:{self.gateway_port}"
+        if self.gateway_url or not self.gateway_tls_cert:
+            return self.gateway_url or f"http://127.0.0.1:{self.gateway_port}"
+        return f"https://{self.gateway_public_host or f'localhost:{self.gateway_port}'}"
 
     @cached_property
     def web(self) -> str:
@@ -129,3 +146,8 @@ class Settings(BaseSettings):
     def operator_token(self) -> Path:
         """File (mode 0600) with the token this machine's command line uses against the web server."""
         return self.data / "operator.token"
+
+    @property
+    def fleet_secrets(self) -> Path:
+        """File (mode 0600) with the secrets of the sensors that `powermon simulate` registered."""
+        return self.data / "simulate.secrets"

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from infra.operator_tokens import operator_tokens
+from infra.fleet_secrets import fleet_rights
 from infra.settings import Settings
 from producers.simulate import events
 from producers.simulate.fleet import Fleet, bodies, fleet
-from producers.simulate.run import Plan, Simulation
+from producers.simulate.plan import Plan
+from producers.simulate.run import Simulation
 from schemas.sensor_reading import ProbeSecond
 from tests.waiting import until
 
@@ -134,6 +135,6 @@ class Load:
     async def _simulate(self) -> None:
         stop = asyncio.Event()
         self._stop = asyncio.get_running_loop(), stop
-        async with operator_tokens(self._settings, "test") as tokens:
-            self.simulation = Simulation(self._plan, tokens)
+        async with fleet_rights(self._settings, "test") as rights:
+            self.simulation = Simulation(self._plan, rights)
             await self.simulation.run(stop)

@@ -21,7 +21,7 @@ from web.passwords import Passwords
 from web.sessions import Sessions
 
 FORM_COOKIE = "powermon_form"
-OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz", "/favicon.ico"})
+OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz", "/favicon.ico", "/api/v1/openapi.json", "/api/v1/docs"})
 OPEN_TREES = ("/static/",)
 
 _WRONG = "The name or the password is wrong."
@@ -34,11 +34,14 @@ class Auth:
         catalog: users and tokens.
         sessions: who is signed in.
         clock: UTC seconds.
+
+    Attributes:
+        passwords: shared, so that no more than a few slow hashes are under way.
     """
 
     def __init__(self, catalog: Catalog, sessions: Sessions, clock: Callable[[], float] = time.time) -> None:
         self._catalog, self._sessions, self._clock = catalog, sessions, clock
-        self._passwords = Passwords()
+        self.passwords = Passwords()
         self._failures = FailedSignIns()
         self._log = structlog.get_logger(__name__)
 
@@ -147,7 +150,7 @@ class Auth:
         # Counted before the slow check, so that a hundred tries at once are a hundred tries.
         self._failures.failed(name, address, now_s)
         user = self._catalog.state.users.get(name)
-        if not await self._passwords.right(user.password_hash if user else None, password) or user is None:
+        if not await self.passwords.right(user.password_hash if user else None, password) or user is None:
             self._log.warning("wrong password", name=name, address=address)
             trouble = self._catalog.problem() and "The list of users is not at hand yet; try again in a moment."
             return self._form(request, trouble or _WRONG, name, 403)
@@ -191,7 +194,7 @@ class Auth:
         address, now_s = request.remote or "?", self._clock()
         if self._failures.wait_s(identity.name, address, now_s) > 0:
             return self._password_form(request, "Too many wrong passwords. Wait some minutes and try again.", 429)
-        if user is None or not await self._passwords.right(user.password_hash, old):
+        if user is None or not await self.passwords.right(user.password_hash, old):
             self._failures.failed(identity.name, address, now_s)
             return self._password_form(request, "The present password is wrong.", 403)
         trouble = passwords.problem(new, again, identity.name)
@@ -199,7 +202,7 @@ class Auth:
             trouble = "The new password is the present one; take another."
         if trouble is not None:
             return self._password_form(request, trouble, 422)
-        fresh = await self._passwords.hash(new)
+        fresh = await self.passwords.hash(new)
         try:
             outcome = await self._catalog.submit(SetPassword(name=user.name, password_hash=fresh), actor=user.name)
         except PartUnavailable:
@@ -217,9 +220,9 @@ class Auth:
         return page("password.html", status=status, csrf=csrf, trouble=trouble, name=identity.name, forced=forced)
 
 
-def problem(status: int, code: str, detail: str) -> web.Response:
-    """An error of the API."""
-    body = {"status": status, "code": code, "detail": detail}
+def problem(status: int, code: str, detail: str, **more: object) -> web.Response:
+    """An error of the API; `more` are further members, as the field it is about."""
+    body = {"status": status, "code": code, **more, "detail": detail}
     return web.json_response(body, status=status, content_type="application/problem+json")
 
 

@@ -58,7 +58,7 @@ class Fleet:
                 zone=state.zone_of(sensors[name]) if name in sensors else None,
                 newest_s=self._newest.get(name),
                 power_mw=self._power.get(name, math.nan),
-                revoked=name in sensors and sensors[name].revoked,
+                sensor=sensors.get(name),
             )
             for name in sensors.keys() | self._newest.keys()
         ]

@@ -20,9 +20,17 @@ from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
 from streams.catalog.view import view_of
 from web import assets
+from web.api import described, sensors
+from web.api.openapi import OpenApi
+from web.api.operation import Operation
+from web.api.registration import RegistrationApi
 from web.api.replays import Replays, ReplaysApi
+from web.api.sensor_import import ImportApi
 from web.api.sensors import SensorsApi
+from web.api.sites import SitesApi
 from web.api.sql import SqlApi
+from web.api.tariffs import TariffsApi
+from web.api.users import UsersApi
 from web.auth import Auth, problem
 from web.feed import Feed
 from web.fleet import Fleet
@@ -173,7 +181,7 @@ def create_app(
         await client.close()
         site.sessions.save(site.clock())
 
-    async def sensors(request: web.Request) -> web.Response:
+    async def list_sensors(request: web.Request) -> web.Response:
         return await request.app[_API].sensors(request)
 
     async def status(request: web.Request) -> web.Response:
@@ -191,11 +199,26 @@ def create_app(
             web.get("/ws", site.websocket),  # BokehJS asks for it beside the page
             web.get("/static/{name}", assets.serve),
             web.get("/favicon.ico", assets.favicon),
-            web.get("/api/v1/sensors", sensors),
             web.get("/api/v1/status", status),
         ]
     )
+    operations = [sensors.operation(list_sensors), *_operations(site)]
+    app.add_routes(operation.route() for operation in operations)
+    app.add_routes(OpenApi([*operations, *described.operations(replays=replays is not None)]).routes())
     return app
+
+
+def _operations(site: Site) -> list[Operation]:
+    """What can be done with the catalog; the more special path first."""
+    catalog, clock = site.catalog, site.clock
+    apis = (
+        ImportApi(catalog),
+        RegistrationApi(catalog, clock),
+        SitesApi(catalog),
+        UsersApi(catalog, site.auth.passwords, clock),
+        TariffsApi(catalog),
+    )
+    return [operation for api in apis for operation in api.operations()]
 
 
 _API = web.AppKey("sensors_api", SensorsApi)

@@ -13,10 +13,11 @@ from rich.text import Text
 
 from infra.cli.times import Duration, Moment
 from infra.errors import PowermonError
-from infra.operator_tokens import operator_tokens
+from infra.fleet_secrets import fleet_rights
 from infra.settings import Settings
 from producers.simulate.fleet import fleet
-from producers.simulate.run import Plan, Simulation
+from producers.simulate.plan import Plan
+from producers.simulate.run import Simulation
 
 DEMO_BACKFILL_S = 3 * 3600
 DEMO_EVENT_CHANCE = 0.6
@@ -35,7 +36,9 @@ class SimulationFailed(PowermonError):
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same samples.")
 @click.option("--for", "for_s", type=Duration(), help="Simulated time to run, as 10m; without it until stopped.")
-@click.option("--faults", is_flag=True, help="Bad links: outages, lost replies, copies, delays, slow uploads.")
+@click.option(
+    "--faults", is_flag=True, help="Bad links (outages, lost and broken replies, copies, delays), clocks, power, tokens."
+)
 @click.option("--prefix", default="gresystem", show_default=True, help="Letters before the six digits of the ids.")
 @click.option(
     "--start", "start_s", type=Moment(), help="Simulated time to begin at; without it now, or --for ago when --speed is above 1."
@@ -63,7 +66,7 @@ def simulate(
 ) -> None:
     """Post to the gateway as real sensors do, once a second each.
 
-    Missing sensors are registered and given tokens. Simulated time never runs ahead of the present.
+    Missing sensors are registered; their secrets stay in the data folder. Simulated time never runs ahead of the present.
     """
     settings = Settings()
     now_s = int(time.time())
@@ -80,10 +83,10 @@ def simulate(
         made = fleet(seed, sensors, prefix=prefix, event_chance=chance)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    plan = Plan(made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth)
+    plan = Plan(made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth, troubled=faults)
     simulation = asyncio.run(_run(settings, plan, Console(stderr=True)))
     if as_json:
-        click.echo(json.dumps(totals(simulation)))
+        click.echo(json.dumps(totals(simulation) | firmware(simulation)))
     if trouble := simulation.trouble():
         raise SimulationFailed(trouble)
 
@@ -93,15 +96,15 @@ async def _run(settings: Settings, plan: Plan, console: Console) -> Simulation:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with operator_tokens(settings, "simulate") as tokens:
-        simulation = Simulation(plan, tokens)
+    async with fleet_rights(settings, "simulate") as rights:
+        simulation = Simulation(plan, rights)
         show = asyncio.create_task(_show(simulation, console))
         try:
             await simulation.run(stop)
         finally:
             show.cancel()
             await asyncio.gather(show, return_exceptions=True)
-            console.print(Text(f"simulate: {_words(totals(simulation))}"))
+            console.print(Text(f"simulate: {_words(totals(simulation) | firmware(simulation))}"))
     return simulation
 
 
@@ -119,7 +122,7 @@ async def _show(simulation: Simulation, console: Console) -> None:
         while True:
             await asyncio.sleep(PLAIN_EVERY_S)
             console.print(Text(line()), soft_wrap=True)
-    with Live(Text("simulate: getting tokens"), console=console, auto_refresh=False, transient=True) as live:
+    with Live(Text("simulate: booting"), console=console, auto_refresh=False, transient=True) as live:
         while True:
             await asyncio.sleep(LIVE_EVERY_S)
             live.update(Text(line()), refresh=True)
@@ -127,13 +130,27 @@ async def _show(simulation: Simulation, console: Console) -> None:
 
 def totals(simulation: Simulation) -> dict[str, int | dict[str, int]]:
     """Figures of a run, in seconds of sensors unless they say posts."""
+    tally = simulation.tally
     return {
         "posts": simulation.totals.posts,
-        "acknowledged": simulation.acknowledged,
-        "retried": simulation.retried,
-        "refused": dict(simulation.refused),
-        "thrown_away": simulation.thrown_away,
+        "acknowledged": tally.acknowledged,
+        "retried": tally.retried,
+        "refused": dict(tally.refused),
+        "thrown_away": tally.thrown_away,
         "backlog": simulation.backlog,
+    }
+
+
+def firmware(simulation: Simulation) -> dict[str, int | dict[str, int]]:
+    """What the devices did beside posting."""
+    tally = simulation.tally
+    return {
+        "boots": tally.boots,
+        "tokens_refreshed": tally.tokens - tally.boots,
+        "clock_steps": tally.steps,
+        "clock_slews": tally.slews,
+        "power_cuts": tally.power_cuts,
+        "stolen_tokens_refused": simulation.totals.thefts - simulation.totals.thefts_taken,
     }
 
 

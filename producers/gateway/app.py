@@ -3,27 +3,31 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable
 from typing import cast
 
 import structlog
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from infra import health
+from infra import certificate, health
 from infra.publish import LogUnavailable, Publisher
 from infra.settings import Settings
-from producers.gateway import replies
-from producers.gateway.connection import Server
+from producers.gateway import addresses, files, guide, replies, tls
+from producers.gateway.arrival import Arrivals
+from producers.gateway.connection import Connection, Server
+from producers.gateway.entrance import Entrance
 from producers.gateway.handlers import Handlers
-from producers.gateway.limits import RateLimit
+from producers.gateway.limits import RateLimit, Seldom
 from producers.gateway.meters import Meters
+from producers.gateway.routes import Handler, Routes
+from producers.gateway.sockets import Sockets
 from producers.gateway.verdict import Rejection
+from producers.gateway.websocket import Parts
 from schemas import topics
 from schemas.registry import Registry
 from streams.catalog.view import CatalogView, Schemas, view_of
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _HOT_PATH = "/powermon/data"
 _SHUTDOWN_S = 15.0
@@ -39,18 +43,36 @@ class Gateway:
     def __init__(self, settings: Settings, view: CatalogView, publisher: Publisher, schema_id: int) -> None:
         self.address = ""
         self._settings, self._view, self._publisher = settings, view, publisher
-        self._meters = Meters()
+        self._following: asyncio.Task[None] | None = None
+        self._trusted = addresses.networks(settings.gateway_trusted_proxies)
+        found = certificate.of_gateway(settings)
+        self.certificate = None if found is None else tls.Renewing(found)
+        self._meters, self.arrivals = Meters(), Arrivals()
         limit = RateLimit(settings.gateway_rate_per_s, settings.gateway_burst)
-        handlers = Handlers(view, publisher, schema_id, limit, self._meters)
+        self._per_address = RateLimit(settings.gateway_address_rate_per_s, settings.gateway_address_burst)
+        self._seldom = Seldom()
+        handlers = Handlers(view, publisher, schema_id, limit, self._meters, self.arrivals)
+        entrance = Entrance(view, self._meters, self.arrivals, self.address_of, settings.gateway_public_host)
         self._hot = handlers.post
-        self._routes: dict[str, dict[str, Handler]] = {
-            _HOT_PATH: {"POST": handlers.post},
-            "/powermon/data/batch": {"POST": handlers.batch},
-        }
+        self._routes = Routes()
+        self._routes.add("POST", _HOT_PATH, handlers.post)
+        self._routes.add("POST", "/powermon/data/batch", handlers.batch)
+        self._routes.add("POST", "/powermon/boot", entrance.boot)
+        self._routes.add("POST", "/powermon/token", entrance.token)
+        self._routes.add("POST", "/powermon/time", entrance.time)
+        parts = Parts(view, publisher, schema_id, limit, self._meters, entrance.check_secret)
+        self._sockets = Sockets(parts, self.arrivals, self._unread, self.address_of)
+        for prefix in ("/powermon/ws", "/powermon/data"):
+            self._routes.add_of_sensor("GET", prefix, self._sockets.connect)
+        self._routes.add_of_sensor("POST", "/powermon/ws", self._sockets.call, "calls")
+        for path, answer in guide.ROUTES.items():
+            self._routes.add("GET", path, answer)
         for route in health.routes(self._alive, self._ready):
-            self._routes[route.path] = {"GET": cast(Handler, route.handler)}
+            self._routes.add("GET", route.path, cast(Handler, route.handler))
+        most = files.connections(settings.gateway_connections)
+        limits = most, settings.gateway_connections_per_address
         self._runner = web.ServerRunner(
-            Server(self._dispatch),
+            Server(self._dispatch, self._meters, limits, self._trusted),
             access_log=None,
             shutdown_timeout=_SHUTDOWN_S,
         )
@@ -58,9 +80,13 @@ class Gateway:
     async def listen(self) -> None:
         """Open the port."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._settings.gateway_host, self._settings.gateway_port, backlog=1024).start()
+        host, port = self._settings.gateway_host, self._settings.gateway_port
+        context = None if self.certificate is None else self.certificate.context
+        await tls.Site(self._runner, host, port, backlog=1024, ssl_context=context).start()
         host, port = self._runner.addresses[0][:2]
-        self.address = f"http://{host}:{port}"
+        self.address = f"{'https' if context else 'http'}://{host}:{port}"
+        if self.certificate is not None:
+            self._following = asyncio.create_task(self.certificate.follow())
         REGISTRY.register(self._meters)
         structlog.get_logger(__name__).info("gateway listens", address=self.address)
 
@@ -83,6 +109,9 @@ class Gateway:
 
     async def stop(self) -> None:
         """Take no more, answer what is in flight, leave nothing in the client's queue."""
+        if self._following is not None:
+            self._following.cancel()
+        await self._sockets.close()
         await self._runner.cleanup()
         left = await self._publisher.close()
         await self._view.close()
@@ -90,27 +119,57 @@ class Gateway:
             REGISTRY.unregister(self._meters)
         structlog.get_logger(__name__).info("gateway stopped", unacknowledged=left)
 
+    def address_of(self, request: web.BaseRequest) -> str:
+        """Who asks, also behind a proxy of ours."""
+        connection = cast(Connection, request.protocol)
+        if not connection.proxied:
+            return connection.address
+        return addresses.client(connection.address, request.headers.get("X-Forwarded-For"), self._trusted)
+
     def _dispatch(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        connection = cast(Connection, request.protocol)
+        if connection.counted is not None or connection.proxied:
+            wait_s = self._wait_s(request, connection)
+            if wait_s:
+                return self._too_often(wait_s)
         if request.method == "POST" and request.raw_path == _HOT_PATH:
             return self._hot(request)
         return self._route(request)
 
+    def _wait_s(self, request: web.BaseRequest, connection: Connection) -> int:
+        """Count a request of an address: 0, or after how many seconds to come again."""
+        counted = addresses.counted(self.address_of(request)) if connection.proxied else connection.counted
+        if counted is None:
+            return 0
+        now_s = time.monotonic()
+        wait_s = self._per_address.wait_s(counted, now_s)
+        if wait_s:
+            self._meters.limited["address"] += 1
+            more = self._seldom.more("address", now_s)
+            if more is not None:
+                structlog.get_logger(__name__).warning("address limited", address=counted, more=more)
+        return wait_s
+
+    async def _too_often(self, wait_s: int) -> web.StreamResponse:
+        return self._refuse(Rejection(429, "rate_limited", None, "too many requests from this address; wait", None, wait_s))
+
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.path
-        methods = self._routes.get(path) or self._routes.get(path.rstrip("/"))
-        if methods is None:
-            return self._refuse(Rejection(404, "not_found", None, f"there is nothing at {path[:80]!a}"))
-        handler = methods.get(request.method)
-        if handler is None:
-            allowed = ", ".join(methods)
-            answer = self._refuse(Rejection(405, "method_not_allowed", None, f"{request.method[:20]} came; expected {allowed}"))
+        found = self._routes.find(request.method, request.path)
+        if found is None:
+            return self._refuse(Rejection(404, "not_found", None, f"there is nothing at {request.path[:80]!a}"))
+        if isinstance(found, list):
+            allowed = ", ".join(found)
+            answer = self._refuse(Rejection(405, "method_not_allowed", None, f"{request.method[:20]!a} came; expected {allowed}"))
             answer.headers["Allow"] = allowed
             return answer
-        return await handler(request)
+        return await found(request)
 
     def _refuse(self, rejection: Rejection) -> web.Response:
         self._meters.refused[rejection.code] += 1
         return replies.problem(rejection)
+
+    def _unread(self) -> str | None:
+        return None if self._view.caught_up else "the gateway is starting and does not know its sensors yet"
 
     async def _alive(self) -> str | None:
         return None

@@ -5,32 +5,36 @@ a body holds at least as many as it has members, hence when there are just as ma
 were found, each was written once, none is unknown, and none hides in a string.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from producers.gateway import exact
-from producers.gateway.exact import FUTURE_S, PF_MAX_PCT, POWER_MAX_MW, TIMESTAMP_MIN_S, VOLTAGE_MAX_MV, is_version
+from producers.gateway.exact import FUTURE_S, PF_MAX_PCT, POWER_MAX_MW, TIMESTAMP_MIN_S, VOLTAGE_MAX_MV
+from producers.gateway.members import SENSOR_ID, is_version
 from producers.gateway.verdict import MISSING, Admit, Batch, Post, Probe, Reading, Rejection
 from schemas.units import SAMPLES_MAX, SAMPLES_MIN
 
-_Power = Annotated[int, Meta(ge=-POWER_MAX_MW, le=POWER_MAX_MW)]
-_Pf = Annotated[int, Meta(ge=-PF_MAX_PCT, le=PF_MAX_PCT)]
-_Voltage = Annotated[int, Meta(ge=0, le=VOLTAGE_MAX_MV)]
-_N = Meta(min_length=SAMPLES_MIN, max_length=SAMPLES_MAX)
+Power = Annotated[int, Meta(ge=-POWER_MAX_MW, le=POWER_MAX_MW)]
+Pf = Annotated[int, Meta(ge=-PF_MAX_PCT, le=PF_MAX_PCT)]
+Voltage = Annotated[int, Meta(ge=0, le=VOLTAGE_MAX_MV)]
+N = Meta(min_length=SAMPLES_MIN, max_length=SAMPLES_MAX)
 
 
-class _Probe(Struct, gc=False):
+class ProbeSecond(Struct, gc=False):
+    """One probe's members, their ranges and the lengths of the lists checked."""
+
     probe_type: Literal["CT", "rogow_coil"]
-    power: Annotated[list[_Power], _N]
-    pf: Annotated[list[_Pf], _N]
-    voltage: Annotated[list[_Voltage], _N] | _Voltage
+    power: Annotated[list[Power], N]
+    pf: Annotated[list[Pf], N]
+    voltage: Annotated[list[Voltage], N] | Voltage
     probe_id: Annotated[int, Meta(ge=1, le=3)] | UnsetType = UNSET
 
 
-_Probes = Annotated[list[_Probe], Meta(min_length=1, max_length=3)]
-_SensorId = Annotated[str, Meta(pattern=rf"\A{exact.SENSOR_ID}\Z")]
+_Probes = Annotated[list[ProbeSecond], Meta(min_length=1, max_length=3)]
+_SensorId = Annotated[str, Meta(pattern=rf"\A{SENSOR_ID}\Z")]
 
 
 class _Record(Struct, gc=False):
@@ -55,7 +59,7 @@ class _Batch(Struct, gc=False):
 
 _decode_post = msgspec.json.Decoder(_Post).decode
 _decode_batch = msgspec.json.Decoder(_Batch).decode
-_UNFIT = (msgspec.MsgspecError, ValueError, RecursionError)
+UNFIT = (msgspec.MsgspecError, ValueError, RecursionError)
 
 _versions: dict[str, bool] = {}
 """Formats seen that are dates; devices in the field name a handful."""
@@ -82,7 +86,7 @@ def accept(body: bytes, admit: Admit, header_token: str | None, now_ms: int) -> 
     """The short way; None says nothing about the body."""
     try:
         post = _decode_post(body)
-    except _UNFIT:
+    except UNFIT:
         return None
     token = MISSING if post.token is UNSET else post.token
     members = 4 if token is MISSING else 5
@@ -93,7 +97,7 @@ def accept(body: bytes, admit: Admit, header_token: str | None, now_ms: int) -> 
     admission = admit(sensor_id, token, header_token, now_ms)
     if isinstance(admission, Rejection):
         return None
-    reading = _reading(post, admission.scale, now_ms)
+    reading = reading_of(post.timestamp, post.data, admission.scale, now_ms)
     if reading is None or body.count(b":") != members + reading[1]:
         return None
     return Post(sensor_id, version, admission.refresh, reading[0])
@@ -103,7 +107,7 @@ def accept_batch(body: bytes, admit: Admit, header_token: str | None, now_ms: in
     """The short way for a batch in which every record is good; None says nothing about the body."""
     try:
         batch = _decode_batch(body)
-    except _UNFIT:
+    except UNFIT:
         return None
     token = MISSING if batch.token is UNSET else batch.token
     members = 3 if token is MISSING else 4
@@ -116,7 +120,7 @@ def accept_batch(body: bytes, admit: Admit, header_token: str | None, now_ms: in
         return None
     readings: list[Reading] = []
     for record in batch.records:
-        reading = _reading(record, admission.scale, now_ms)
+        reading = reading_of(record.timestamp, record.data, admission.scale, now_ms)
         if reading is None:
             return None
         readings.append(reading[0])
@@ -126,15 +130,14 @@ def accept_batch(body: bytes, admit: Admit, header_token: str | None, now_ms: in
     return Batch(sensor_id, version, admission.refresh, readings, [])
 
 
-def _reading(record: _Post | _Record, scale: int, now_ms: int) -> tuple[Reading, int] | None:
+def reading_of(timestamp: int, data: Sequence[ProbeSecond], scale: int, now_ms: int) -> tuple[Reading, int] | None:
     """The reading and how many members its probes have; None when it is not plainly good."""
-    timestamp = record.timestamp
     if not TIMESTAMP_MIN_S <= timestamp <= now_ms // 1000 + FUTURE_S:
         return None
     probes: list[Probe] = []
     members = 0
     taken = 0
-    for index, probe in enumerate(record.data):
+    for index, probe in enumerate(data):
         named = probe.probe_id
         members += 4 if named is UNSET else 5
         probe_id = index + 1 if isinstance(named, UnsetType) else named

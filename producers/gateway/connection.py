@@ -1,22 +1,110 @@
-"""aiohttp's connection, with two ways of its own: bodies come compressed as sent, and what is not HTTP gets JSON."""
+"""aiohttp's connection, with ways of its own: bodies come compressed as sent, what is not HTTP gets JSON, nobody lingers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 
-from producers.gateway import replies
+from producers.gateway import addresses, replies
+from producers.gateway.limits import Seldom
+from producers.gateway.meters import Meters
 from producers.gateway.verdict import Rejection
 
 LINGER_S = 2.0
 """How long the rest of a refused body is read and thrown away, so that the answer arrives."""
 
 KEEPALIVE_S = 120.0
+HEAD_S = 15.0
+"""How long the head of a request may take."""
+
+UNREAD_S = 60.0
+UNREAD_MAX_BYTES = 1024 * 1024
+"""How long, and how much, of our answers may wait for a client that does not read them."""
+
+SWEEP_S = 1.0
+TURNED_AWAY_MAX = 200
+"""Connections beyond the limit that are told so; further ones are cut."""
+
+BUSY_RETRY_S = 30
 
 
 class Connection(web.RequestHandler):
-    """One client's connection."""
+    """One client's connection.
+
+    Attributes:
+        address: of the peer.
+        counted: what limits of the peer are kept by; None: it is not limited.
+        proxied: the peer is a proxy of ours, and its header names the client.
+    """
+
+    __slots__ = ("_away", "_head_of", "_head_since_s", "_server", "_unread_since_s", "address", "counted", "proxied")
+
+    def __init__(self, server: "Server", **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server = server
+        self._away: Rejection | None = None
+        self._head_of, self._head_since_s, self._unread_since_s = -1, 0.0, 0.0
+        self.address, self.proxied = "", False
+        self.counted: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count the connection, or turn it away."""
+        peer = transport.get_extra_info("peername")
+        self.address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.proxied = addresses.is_trusted(self.address, self._server.trusted)
+        self.counted = None if self.proxied else addresses.counted(self.address)
+        self._away = self._server.came(self)
+        if self._away is None:
+            super().connection_made(transport)
+            return
+        self.transport = cast(asyncio.Transport, transport)
+        if self._server.turned_away > TURNED_AWAY_MAX:
+            self.transport.abort()
+        else:
+            self._loop.call_later(LINGER_S, self.transport.abort)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Count it no more."""
+        self._server.went(self, turned_away=self._away is not None)
+        if self._away is None:
+            super().connection_lost(exc)
+        else:
+            self.transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes to the parser, and notice the head of a request that comes in pieces."""
+        if self._away is not None:
+            self._turn_away()
+            return
+        super().data_received(data)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done() and self._head_of != self._request_count:
+            self._head_of, self._head_since_s = self._request_count, self._loop.time()
+
+    def look(self, now_s: float) -> None:
+        """End the connection of a client that sends its head too slowly, or does not read its answers."""
+        transport = self.transport
+        if transport is None or self._away is not None:
+            return
+        unread = transport.get_write_buffer_size()
+        if not unread:
+            self._unread_since_s = 0.0
+        elif unread > UNREAD_MAX_BYTES or (self._unread_since_s and now_s - self._unread_since_s > UNREAD_S):
+            transport.abort()
+            return
+        elif not self._unread_since_s:
+            self._unread_since_s = now_s
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._head_of != self._request_count:
+            return
+        if now_s - self._head_since_s > self._server.head_s:
+            slow = Rejection(408, "timeout", None, f"the head of a request did not arrive within {self._server.head_s:g} s")
+            self._server.refused(slow)
+            transport.write(replies.last_words(slow))
+            self.force_close()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -36,19 +124,106 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
+    def _turn_away(self) -> None:
+        """Answer the first bytes of a connection beyond the limit; what else it sends is thrown away until it is cut."""
+        transport, self.transport = self.transport, None
+        if transport is None or self._away is None:
+            return
+        transport.write(replies.last_words(self._away))
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
+
 
 class Server(web.Server):
-    """Makes connections."""
+    """Makes connections, and counts them.
 
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+    Args:
+        handler: of requests.
+        limits: connections at once, and of one address.
+        trusted: our proxies.
+
+    Attributes:
+        turned_away: connections beyond the limit that are still open.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        meters: Meters,
+        limits: tuple[int, int],
+        trusted: addresses.Networks = (),
+        head_s: float = HEAD_S,
+    ) -> None:
         super().__init__(handler)
+        self.trusted, self.head_s, self.turned_away = trusted, head_s, 0
+        self._meters, (self._most, self._most_of_one) = meters, limits
+        self._of_address: Counter[str] = Counter()
+        self._seldom = Seldom()
+        self._sweep: asyncio.TimerHandle | None = None
 
     def __call__(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        if self._sweep is None:
+            self._sweep = loop.call_later(SWEEP_S, self._look)
         return Connection(
             self,
-            loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # it means none, whatever the hint says
+            loop=loop,
+            access_log=None,
             auto_decompress=False,
             lingering_time=LINGER_S,
             keepalive_timeout=KEEPALIVE_S,
         )
+
+    def came(self, connection: Connection) -> Rejection | None:
+        """Count a new connection; a rejection when there are too many."""
+        address = connection.counted
+        if self._meters.connections >= self._most:
+            return self._too_many(connection, "connections", 503, "the gateway has too many connections; wait")
+        if address is not None:
+            if self._of_address[address] >= self._most_of_one:
+                return self._too_many(connection, "connections_of_address", 429, "too many connections from this address; wait")
+            self._of_address[address] += 1
+        self._meters.connections += 1
+        return None
+
+    def went(self, connection: Connection, *, turned_away: bool) -> None:
+        """A connection has ended."""
+        if turned_away:
+            self.turned_away -= 1
+            return
+        self._meters.connections -= 1
+        address = connection.counted
+        if address is not None:
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                del self._of_address[address]
+
+    def refused(self, rejection: Rejection) -> None:
+        """Count an answer that no handler gave."""
+        self._meters.refused[rejection.code] += 1
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Stop looking after connections, and end them."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        await super().shutdown(timeout)
+
+    def _too_many(self, connection: Connection, kind: str, status: int, detail: str) -> Rejection:
+        self.turned_away += 1
+        self._meters.limited[kind] += 1
+        loop = asyncio.get_running_loop()
+        more = self._seldom.more(kind, loop.time())
+        if more is not None:
+            structlog.get_logger(__name__).warning("connection refused", by=kind, address=connection.address, more=more)
+        rejection = Rejection(status, "rate_limited" if status == 429 else "unavailable", None, detail, None, BUSY_RETRY_S)
+        self.refused(rejection)
+        return rejection
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        open_now: Iterable[Any] = list(self.connections)
+        for connection in open_now:
+            connection.look(loop.time())
+        self._sweep = loop.call_later(SWEEP_S, self._look)

@@ -5,10 +5,11 @@ import time
 from collections.abc import Awaitable
 
 from aiohttp import web
-from aiohttp.hdrs import AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE
+from aiohttp.hdrs import AUTHORIZATION
 
 from infra.publish import LogUnavailable, Publisher
-from producers.gateway import body, media, replies
+from producers.gateway import body, replies
+from producers.gateway.arrival import Arrivals, unavailable
 from producers.gateway.limits import RateLimit
 from producers.gateway.meters import Meters
 from producers.gateway.tokens import admit, bearer
@@ -18,8 +19,6 @@ from streams.catalog.view import CatalogView
 
 POST_MAX = 65_536
 BATCH_MAX = 2 * 1024 * 1024
-READ_TIMEOUT_S = 30
-BUSY_RETRY_S = 5
 _THREAD_FROM = 100_000
 """Bodies of this many bytes are judged beside the event loop: the exact judge needs 50 ms for the largest."""
 
@@ -36,14 +35,16 @@ class Handlers:
         limit: requests per sensor.
     """
 
-    def __init__(self, view: CatalogView, publisher: Publisher, schema_id: int, limit: RateLimit, meters: Meters) -> None:
+    def __init__(
+        self, view: CatalogView, publisher: Publisher, schema_id: int, limit: RateLimit, meters: Meters, arrivals: Arrivals
+    ) -> None:
         self._view, self._publisher, self._schema_id = view, publisher, schema_id
-        self._limit, self._meters = limit, meters
+        self._limit, self._meters, self._arrivals = limit, meters, arrivals
         self._heads: dict[str, tuple[bytes, bytes]] = {}
 
     async def post(self, request: web.BaseRequest) -> web.StreamResponse:
         """POST /powermon/data: one second."""
-        plain = await _read(request, POST_MAX)
+        plain = await self._arrivals.read(request, POST_MAX)
         if isinstance(plain, Rejection):
             return self._refuse(plain)
         now_ms = time.time_ns() // 1_000_000
@@ -59,7 +60,7 @@ class Handlers:
         try:
             await safe
         except LogUnavailable as error:
-            return self._refuse(_unavailable(str(error)))
+            return self._refuse(unavailable(str(error)))
         finally:
             meters.in_flight -= 1
         meters.acknowledged(time.perf_counter() - started_s)
@@ -80,11 +81,11 @@ class Handlers:
         try:
             return self._publisher.send(_TOPIC, key, value), replies.accepted(reading, refresh, now_ms // 1000)
         except LogUnavailable as error:
-            return _unavailable(str(error))
+            return unavailable(str(error))
 
     async def batch(self, request: web.BaseRequest) -> web.StreamResponse:
         """POST /powermon/data/batch: stored seconds."""
-        plain = await _read(request, BATCH_MAX)
+        plain = await self._arrivals.read(request, BATCH_MAX)
         if isinstance(plain, Rejection):
             return self._refuse(plain)
         now_ms = time.time_ns() // 1_000_000
@@ -93,7 +94,8 @@ class Handlers:
         if len(plain) < _THREAD_FROM:
             verdict = body.judge_batch(plain, self._admit, header_token, now_ms)
         else:
-            verdict = await asyncio.to_thread(body.judge_batch, plain, self._admit, header_token, now_ms)
+            with self._arrivals.held(plain):
+                verdict = await asyncio.to_thread(body.judge_batch, plain, self._admit, header_token, now_ms)
         waiting = self._limited(verdict.sensor_id)
         if waiting is not None:
             return self._refuse(waiting)
@@ -112,7 +114,7 @@ class Handlers:
             try:
                 await self._publisher.send_all(_TOPIC, messages)
             except LogUnavailable as error:
-                return self._refuse(_unavailable(str(error)))
+                return self._refuse(unavailable(str(error)))
             finally:
                 self._meters.in_flight -= 1
             self._meters.acknowledged(time.perf_counter() - started_s)
@@ -121,7 +123,7 @@ class Handlers:
 
     def _admit(self, sensor_id: str, in_body: object, in_header: str | None, now_ms: int) -> Admission | Rejection:
         if not self._view.caught_up:
-            return _unavailable("the gateway is starting and does not know its sensors yet")
+            return unavailable("the gateway is starting and does not know its sensors yet")
         return admit(self._view.state, sensor_id, in_body, in_header, now_ms)
 
     def _limited(self, sensor_id: str | None) -> Rejection | None:
@@ -131,6 +133,7 @@ class Handlers:
         wait_s = self._limit.wait_s(sensor_id, time.monotonic())
         if not wait_s:
             return None
+        self._meters.limited["sensor"] += 1
         return Rejection(429, "rate_limited", None, f"sensor {sensor_id} posts too often; wait", sensor_id, wait_s)
 
     def _head(self, sensor_id: str) -> tuple[bytes, bytes]:
@@ -143,40 +146,3 @@ class Handlers:
     def _refuse(self, rejection: Rejection) -> web.Response:
         self._meters.refused[rejection.code] += 1
         return replies.problem(rejection)
-
-
-async def _read(request: web.BaseRequest, limit: int) -> bytes | Rejection:
-    """The body, decompressed: the checks from the declared length to the size."""
-    headers = request.headers
-    wrong = media.declared_length(headers.get(CONTENT_LENGTH), limit) or media.media_type(headers.get(CONTENT_TYPE))
-    if wrong is not None:
-        return wrong
-    gzipped = media.content_encoding(headers.get(CONTENT_ENCODING))
-    if isinstance(gzipped, Rejection):
-        return gzipped
-    raw = request.content.read_nowait() if request.content.is_eof() else await _arrive(request, limit)
-    if isinstance(raw, Rejection):
-        return raw
-    if len(raw) > limit:
-        return media.too_large(f"{len(raw)} bytes came", limit)
-    return media.gunzip(raw, limit) if gzipped else raw
-
-
-async def _arrive(request: web.BaseRequest, limit: int) -> bytes | Rejection:
-    """A body that is still on its way; one byte beyond the limit is enough to stop."""
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    raw = bytearray()
-    try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            while len(raw) <= limit and (chunk := await request.content.readany()):
-                raw += chunk
-    except TimeoutError:
-        return Rejection(408, "timeout", None, f"the body did not arrive within {READ_TIMEOUT_S} s")
-    except (web.RequestPayloadError, ConnectionError) as error:
-        return Rejection(400, "bad_json", None, f"the body broke off: {type(error).__name__}")
-    return bytes(raw)
-
-
-def _unavailable(detail: str) -> Rejection:
-    return Rejection(503, "unavailable", None, detail, None, BUSY_RETRY_S)

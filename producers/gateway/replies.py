@@ -3,6 +3,7 @@
 import json
 from email.utils import formatdate
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -72,16 +73,29 @@ def batch(verdict: Batch) -> web.Response:
     return web.json_response(answer, status=202)
 
 
-def problem(rejection: Rejection, **more: Any) -> web.Response:
-    """The answer to a request that was not accepted."""
-    answer = {
+def last_words(rejection: Rejection) -> bytes:
+    """The same answer as bytes, for a connection that is then closed."""
+    text = json.dumps(_told(rejection))
+    retry_after = "" if rejection.retry_after_s is None else f"Retry-After: {rejection.retry_after_s}\r\n"
+    return (
+        f"HTTP/1.1 {rejection.status} {HTTPStatus(rejection.status).phrase}\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(text)}\r\n{retry_after}Connection: close\r\n\r\n{text}"
+    ).encode()
+
+
+def _told(rejection: Rejection) -> dict[str, Any]:
+    return {
         "status": rejection.status,
         "code": rejection.code,
         "field": rejection.field,
         "detail": rejection.detail,
         "retry": rejection.retry,
-        **more,
     }
+
+
+def problem(rejection: Rejection, **more: Any) -> web.Response:
+    """The answer to a request that was not accepted."""
+    answer = _told(rejection) | more
     headers = {} if rejection.retry_after_s is None else {"Retry-After": str(rejection.retry_after_s)}
     if rejection.status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -36,10 +36,17 @@ def admit(state: State, sensor_id: str, in_body: Any, in_header: str | None, now
     digest = hash_of(in_body)
     if in_header is not None and in_header is not in_body and not same(digest, hash_of(in_header)):
         return _rejected(401, "token_invalid", "the tokens of the body and of the header differ")
-    return _owner(state, sensor_id, digest, now_ms)
+    return owner(state, sensor_id, digest, now_ms)
 
 
-def _owner(state: State, sensor_id: str, digest: str, now_ms: int) -> Admission | Rejection:
+def holder(state: State, token: Any) -> str | None:
+    """Whose token this is, live or expired; None when it is nobody's."""
+    found = state.sensor_tokens.get(hash_of(token)) if isinstance(token, str) and len(token) <= TOKEN_MAX else None
+    return None if found is None else found.sensor_id
+
+
+def owner(state: State, sensor_id: str, digest: str, now_ms: int) -> Admission | Rejection:
+    """Judge a token by its hash."""
     sensor = state.sensors.get(sensor_id)
     own = False
     for live in () if sensor is None else sensor.tokens:
@@ -55,6 +62,20 @@ def _owner(state: State, sensor_id: str, digest: str, now_ms: int) -> Admission 
     if sensor.revoked_at_ms is not None:
         return _rejected(403, "sensor_disabled", f"sensor {sensor_id} is revoked", "sensor_id")
     return Admission(_SCALE[sensor.units], now_ms >= token.refresh_at_ms)
+
+
+def by_secret(state: State, sensor_id: str, digest: str) -> Admission | Rejection:
+    """Whether a sensor that showed its secret before may still send.
+
+    Args:
+        digest: hash of the secret it showed.
+    """
+    sensor = state.sensors.get(sensor_id)
+    if sensor is None or not same(sensor.secret_sha256, digest):
+        return _rejected(401, "token_invalid", "the secret is not this sensor's any more", "secret")
+    if sensor.revoked:
+        return _rejected(403, "sensor_disabled", f"sensor {sensor_id} is revoked", "sensor_id")
+    return Admission(_SCALE[sensor.units], False)
 
 
 def _rejected(status: int, code: str, detail: str, field: str = "token") -> Rejection:

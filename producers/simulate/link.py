@@ -1,48 +1,35 @@
-"""One post over one link: the only place of the simulator that speaks HTTP."""
+"""One request over one link: the only place of the simulator that speaks HTTP."""
 
 import asyncio
 import gzip
-import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import aiohttp
 import msgspec
 import numpy as np
 from yarl import URL
 
-from producers.simulate.device import NO_ANSWER, Answer, Post
+from producers.simulate.actions import NO_ANSWER, Action, Answer, AskTime, Boot, Post, Urls
 from producers.simulate.faults import GOOD, Fault
 from producers.simulate.fleet import FORMAT_VERSION, Body, Fleet, bodies
+from producers.simulate.replies import answer_of, exchange_of, grant_of
 
 TIMEOUT_S = 30
+FIRMWARE = "powermon-simulate"
 _PIECES = 8
 _encode = msgspec.json.Encoder().encode
-_SECONDS = re.compile(r"\d{1,6}(\.\d+)?")
-
-
-class _Refused(msgspec.Struct):
-    code: str
-    timestamp: int | None = None
-
-
-class _Reply(msgspec.Struct):
-    code: str = ""
-    rejected: list[_Refused] = []
-    refresh_token: bool = False
-
-
-_decode = msgspec.json.Decoder(_Reply).decode
 
 
 @dataclass(slots=True)
 class Link:
-    """Sends posts to one gateway.
+    """Sends requests to one gateway.
 
     Args:
         session: with its connection pool.
-        gateway: address, as http://127.0.0.1:8090.
+        gateway: address to boot at, as http://127.0.0.1:8090.
         fleet: makes the samples.
     """
 
@@ -50,11 +37,24 @@ class Link:
     gateway: str
     fleet: Fleet
 
-    async def send(self, index: int, post: Post, body: Body | None = None, fault: Fault = GOOD) -> tuple[Answer, float]:
-        """Send one post as a device's link would.
+    async def send(
+        self,
+        index: int,
+        action: Action,
+        *,
+        secret: str = "",
+        urls: Urls | None = None,
+        error_ms: float = 0.0,
+        body: Body | None = None,
+        fault: Fault = GOOD,
+    ) -> tuple[Answer, float]:
+        """Send one request as a device's link would.
 
         Args:
             index: which sensor.
+            secret: of the sensor.
+            urls: as the server named them; without, those of the contract.
+            error_ms: the sensor's clock minus the right time.
             body: of a single second, if it is made already.
 
         Returns:
@@ -62,22 +62,46 @@ class Link:
         """
         if fault.down:
             return Answer(NO_ANSWER), 0.0
+        t0 = _now_ms(error_ms)
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
-        path, payload, headers = await self._request(index, post, body)
+        urls = urls or Urls()
+        if isinstance(action, Post):
+            url, payload, headers = await self._post(index, action, urls, body)
+        else:
+            url, payload = self._question(index, action, urls, secret, t0)
+            headers = {"Content-Type": "application/json"}
         begin_s = time.monotonic()
-        answer = await self._post(path, payload, headers, fault.upload_s)
+        status, text, retry_after = await self._request(url, payload, headers, fault)
         took_s = time.monotonic() - begin_s
+        t3 = _now_ms(error_ms)
         if fault.duplicate:
-            await self._post(path, payload, headers, 0.0)
-        return (Answer(NO_ANSWER) if fault.lost_reply else answer), took_s
+            await self._request(url, payload, headers, GOOD)
+        if fault.lost_reply:
+            return Answer(NO_ANSWER), took_s
+        answer = answer_of(status, text, retry_after, batch=isinstance(action, Post) and action.batch, clock_ms=t3)
+        if answer.good and not isinstance(action, Post):
+            grant = None if isinstance(action, AskTime) else grant_of(text)
+            answer = replace(answer, grant=grant, exchange=exchange_of(text, t0, t3))
+        return answer, took_s
 
-    async def _request(self, index: int, post: Post, body: Body | None) -> tuple[URL, bytes, dict[str, str]]:
+    def _question(self, index: int, action: Action, urls: Urls, secret: str, t0: int) -> tuple[URL, bytes]:
+        asked: dict[str, object] = {"sensor_id": self.fleet.sensor_ids[index]}
+        if isinstance(action, Boot):
+            asked |= {"secret": secret, "version": FORMAT_VERSION, "firmware": FIRMWARE, "t0": t0}
+            return URL(self.gateway + "/powermon/boot"), _encode(asked)
+        if isinstance(action, AskTime):
+            return address(self.gateway, urls.host, urls.time), _encode(asked | {"t0": t0})
+        assert not isinstance(action, Post)
+        shown = {"secret": secret} if action.token is None else {"token": action.token}
+        return address(self.gateway, urls.host, urls.token), _encode(asked | shown)
+
+    async def _post(self, index: int, post: Post, urls: Urls, body: Body | None) -> tuple[URL, bytes, dict[str, str]]:
         headers = {"Content-Type": "application/json"}
         if post.batch:
             payload = await asyncio.to_thread(self._batch, index, post)
             headers["Content-Encoding"] = "gzip"
-            return URL(self.gateway + "/powermon/data/batch"), payload, headers
+            return address(self.gateway, urls.host, urls.batch), payload, headers
         made = body or bodies(self.fleet, np.array([index]), np.array(post.seconds))[0]
         assert made is not None, "a silent device has nothing to send"
         # Both ways in which a device may show its token are in use.
@@ -85,7 +109,7 @@ class Link:
             headers["Authorization"] = f"Bearer {post.token}"
         else:
             made["token"] = post.token
-        return URL(self.gateway + "/powermon/data"), _encode(made), headers
+        return address(self.gateway, urls.host, urls.data), _encode(made), headers
 
     def _batch(self, index: int, post: Post) -> bytes:
         made = bodies(self.fleet, np.full(len(post.seconds), index, np.int64), np.array(post.seconds))
@@ -98,27 +122,31 @@ class Link:
         }
         return gzip.compress(_encode(envelope), compresslevel=1, mtime=0)
 
-    async def _post(self, url: URL, payload: bytes, headers: dict[str, str], upload_s: float) -> Answer:
-        data = _in_pieces(payload, upload_s) if upload_s else payload
+    async def _request(self, url: URL, payload: bytes, headers: dict[str, str], fault: Fault) -> tuple[int, bytes, str | None]:
+        data = _in_pieces(payload, fault.upload_s) if fault.upload_s else payload
         try:
             async with self.session.post(url, data=data, headers=headers, allow_redirects=False) as reply:
                 text = await reply.read()
-                return answer_of(reply.status, text, reply.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError, OSError):
-            return Answer(NO_ANSWER)
+            return NO_ANSWER, b"", None
+        return reply.status, text[: len(text) // 2] if fault.truncated else text, reply.headers.get("Retry-After")
 
 
-def answer_of(status: int, text: bytes, retry_after: str | None) -> Answer:
-    """Read a reply as firmware does: the status decides, the rest is detail."""
-    if status == 202 and b'"rejected"' not in text and b'"refresh_token"' not in text:
-        return Answer(status)
-    wait_s = float(retry_after) if retry_after is not None and _SECONDS.fullmatch(retry_after) else None
-    try:
-        reply = _decode(text)
-    except (msgspec.MsgspecError, ValueError):
-        reply = _Reply()
-    refused = tuple((r.timestamp, r.code) for r in reply.rejected if r.timestamp is not None)
-    return Answer(status, reply.code, wait_s, refused, reply.refresh_token)
+@lru_cache(maxsize=64)
+def address(booted_at: str, host: str, path: str) -> URL:
+    """Where a path of the server's list is.
+
+    Args:
+        host: as the server named it: an address, a name with or without a port, or empty.
+    """
+    begin = URL(booted_at)
+    if host:
+        begin = URL(host if "://" in host else f"{begin.scheme}://{host}")
+    return begin.join(URL(path))
+
+
+def _now_ms(error_ms: float) -> int:
+    return round(time.time_ns() / 1_000_000 + error_ms)
 
 
 async def _in_pieces(payload: bytes, upload_s: float) -> AsyncIterator[bytes]:

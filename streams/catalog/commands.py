@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 SENSOR_ID = r"\A[a-z]{1,58}[0-9]{6}\Z"
 USER_NAME = r"\A[a-z][a-z0-9._-]{0,63}\Z"
+ENTRY_NAME = r"\A[a-z0-9][a-z0-9._-]{0,63}\Z"
 
 AT_MS_END = 253_402_300_800_000
 """The year 10000: beyond it no calendar of ours goes."""
@@ -23,7 +24,7 @@ Scope = Annotated[str, Meta(pattern=r"\A[a-z]+( [a-z]+)*\Z", max_length=200)]
 Role = Literal["admin", "operator", "viewer"]
 Units = Literal["canonical", "base"]
 Category = Literal["main", "submain", "sub", "special"]
-Name = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,63}\Z")]
+Name = Annotated[str, Meta(pattern=ENTRY_NAME)]
 NameOrNone = Annotated[str, Meta(pattern=r"\A([a-z0-9][a-z0-9._-]{0,63})?\Z")]
 Text = Annotated[str, Meta(max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 Day = Annotated[str, Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]

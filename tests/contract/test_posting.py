@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from infra.errors import TokenRefused
+from infra.fleet_secrets import fleet_rights
 from infra.operator_tokens import operator_tokens
 from infra.settings import Settings
 from producers.gateway import app
@@ -22,7 +23,8 @@ from producers.ingest.files import BrokenFile, chunks
 from producers.ingest.report import Report
 from producers.ingest.run import GatewayUnreachable, Ingest
 from producers.simulate.fleet import Body, fleet, second
-from producers.simulate.run import Plan, Simulation
+from producers.simulate.plan import Plan
+from producers.simulate.run import Simulation
 from schemas import topics, wire
 from schemas.registry import Registry
 from tests.fakes.gateway import FakeGateway, Trouble
@@ -38,6 +40,7 @@ class Door:
     Attributes:
         url: where it listens.
         tokens: gives a token for a sensor id.
+        secrets: gives the secrets of sensor ids; without, simulated sensors get theirs from `tokens`.
         posted: every (sensor_id, timestamp, power of the first probe) in its log, in the order of the log.
         prefix: letters for sensor ids that nobody else uses.
     """
@@ -46,7 +49,14 @@ class Door:
         self, url: str, tokens: Callable[[str], Awaitable[str]], read: Callable[[str], list[tuple[str, int, list[int]]]]
     ) -> None:
         self.url, self.tokens, self._read = url, tokens, read
+        self.secrets: Callable[[list[str]], Awaitable[list[str | None]]] = self._none
         self.prefix = next(_prefixes)
+
+    async def _none(self, sensor_ids: list[str]) -> list[str | None]:
+        return [None] * len(sensor_ids)
+
+    async def token(self, sensor_id: str) -> str:
+        return await self.tokens(sensor_id)
 
     def posted(self) -> list[tuple[str, int, list[int]]]:
         return self._read(self.prefix)
@@ -60,18 +70,26 @@ async def fake_door(gateway: FakeGateway) -> AsyncIterator[Door]:
     async def token_for(sensor_id: str) -> str:
         return gateway.issue(sensor_id)
 
+    async def secrets_for(sensor_ids: list[str]) -> list[str | None]:
+        gateway.secrets |= {sensor_id: f"pms_{sensor_id}" for sensor_id in sensor_ids}
+        return [gateway.secrets[sensor_id] for sensor_id in sensor_ids]
+
     async with gateway:
-        yield Door(
+        door_ = Door(
             gateway.url, token_for, lambda p: [(s, t, r["data"][0]["power"]) for s, t, r in gateway.log if s.startswith(p)]
         )
+        door_.secrets = secrets_for
+        yield door_
 
 
 @contextlib.asynccontextmanager
 async def real_door(settings: Settings) -> AsyncIterator[Door]:
     gateway = await app.start(settings)
     try:
-        async with operator_tokens(settings, "test") as token_for:
-            yield Door(gateway.address, token_for, lambda prefix: read_log(settings, prefix))
+        async with operator_tokens(settings, "test") as token_for, fleet_rights(settings, "test") as rights:
+            door_ = Door(gateway.address, token_for, lambda prefix: read_log(settings, prefix))
+            door_.secrets = rights.secrets
+            yield door_
     finally:
         await gateway.stop()
 
@@ -300,7 +318,7 @@ def plan_for(door_: Door, sensors: int, **options: Any) -> Plan:
 
 
 async def simulated(door_: Door, plan: Plan, stop: asyncio.Event | None = None) -> Simulation:
-    simulation = Simulation(plan, door_.tokens)
+    simulation = Simulation(plan, door_)
     async with asyncio.timeout(120):
         await simulation.run(stop or asyncio.Event())
     return simulation
@@ -359,7 +377,11 @@ async def test_a_gateway_that_does_not_answer_is_trouble(free_port: Callable[[],
     async def token_for(_: str) -> str:
         return "t"
 
+    async def given(sensor_ids: list[str]) -> list[str | None]:
+        return ["pms_x"] * len(sensor_ids)
+
     door_ = Door(f"http://127.0.0.1:{free_port()}", token_for, lambda _: [])
+    door_.secrets = given
     simulation = await simulated(door_, plan_for(door_, 1, for_s=2, speed=10, drain_s=0.1))
     assert "nothing was acknowledged" in (simulation.trouble() or "")
 
@@ -370,7 +392,7 @@ async def test_a_person_hears_that_no_token_can_be_had(fake: tuple[FakeGateway, 
     async def token_for(sensor_id: str) -> str:
         raise TokenRefused(f"sensor {sensor_id} is revoked")
 
-    door_.tokens = token_for
+    door_.tokens, door_.secrets = token_for, door_._none
     with pytest.raises(TokenRefused, match="is revoked"):
         await simulated(door_, plan_for(door_, 2, for_s=2))
 
@@ -381,5 +403,29 @@ async def test_a_token_that_ends_on_the_way_is_renewed(fake: tuple[FakeGateway, 
     plan = plan_for(door_, 1, for_s=20, speed=10)
     simulation = await simulated(door_, plan)
     assert simulation.trouble() is None
-    assert len(gateway.tokens) == 2
+    assert (simulation.tally.boots, simulation.tally.tokens) == (1, 2)
     assert door_.seconds() == set(measured(plan, plan.start_s, plan.start_s + 20))
+
+
+async def test_sensors_whose_secret_somebody_else_holds_post_by_the_operators_right(fake: tuple[FakeGateway, Door]) -> None:
+    _, door_ = fake
+    door_.secrets = door_._none
+    plan = plan_for(door_, 2, for_s=5, speed=10)
+    simulation = await simulated(door_, plan)
+    assert simulation.trouble() is None
+    assert door_.seconds() == set(measured(plan, plan.start_s, plan.start_s + 5))
+
+
+async def test_bad_clocks_power_cuts_and_stolen_tokens_harm_no_second(door: Door, tmp_path: Path) -> None:
+    plan = plan_for(door, 4, for_s=2400, speed=240, faults=True, outages=False, troubled=True, truth=tmp_path / "truth.ndjson")
+    simulation = await simulated(door, plan)
+    tally = simulation.tally
+    assert simulation.trouble() is None
+    assert tally.power_cuts
+    assert tally.boots > 4
+    assert tally.steps > tally.power_cuts
+    assert simulation.totals.thefts
+    posted = door.posted()
+    assert len({(s, t) for s, t, _ in posted}) == tally.measured == tally.acknowledged
+    contents: dict[tuple[str, int], list[int]] = {}
+    assert all(contents.setdefault((s, t), power) == power for s, t, power in posted), "a copy has the values of the first"

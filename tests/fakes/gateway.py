@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
+
+from tests.fakes import provisioning
 
 SENSOR_ID = re.compile(r"[a-z]{1,58}[0-9]{6}")
 BATCH_BYTES, BATCH_RECORDS, POST_BYTES = 2 * 1024 * 1024, 600, 65_536
@@ -44,6 +47,7 @@ class FakeGateway:
     """Serves on a free port of 127.0.0.1.
 
     Attributes:
+        secrets: by sensor id.
         tokens: sensor id by live token.
         log: every accepted (sensor_id, timestamp, record), copies included, in the order they came.
         requests: (path, number of seconds) of every request.
@@ -51,8 +55,10 @@ class FakeGateway:
         trouble_for: decides for a request (by its number from 0) once `troubles` is empty.
     """
 
-    def __init__(self, now_s: int = 1_900_000_000) -> None:
+    def __init__(self, now_s: int | None = None) -> None:
+        self.secrets: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
+        self.issued = 0
         self.disabled: set[str] = set()
         self.log: list[tuple[str, int, dict[str, Any]]] = []
         self.requests: list[tuple[str, int]] = []
@@ -60,11 +66,16 @@ class FakeGateway:
         self.trouble_for: Callable[[int], Trouble | None] = lambda _: None
         self.url = ""
         self.batch_bytes = BATCH_BYTES
-        self._now_s = now_s
+        self._fixed_now_s = now_s
         self._runner: web.AppRunner | None = None
 
+    @property
+    def _now_s(self) -> int:
+        return int(time.time()) if self._fixed_now_s is None else self._fixed_now_s
+
     def issue(self, sensor_id: str) -> str:
-        token = f"pm1_{sensor_id}_{len(self.tokens)}"
+        self.issued += 1
+        token = f"pm1_{sensor_id}_{self.issued}"
         self.tokens[token] = sensor_id
         return token
 
@@ -78,7 +89,7 @@ class FakeGateway:
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 1024 * 1024, handler_args={"auto_decompress": False})
         app.add_routes([web.post("/powermon/data", self._one), web.post("/powermon/data/batch", self._batch)])
-        app.add_routes([web.get("/healthz", self._health)])
+        app.add_routes([web.get("/healthz", self._health), *provisioning.routes(self)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)

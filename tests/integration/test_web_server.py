@@ -227,7 +227,13 @@ async def test_the_list_of_sensors(site: Website, client: Client) -> None:
         "detail": "nothing received yet",
         "newest_s": None,
         "power_w": None,
+        "registration": "new",
+        "owner": "",
+        "address": "",
+        "category": "main",
+        "site": "",
     }
+    assert by_id["gre000777"]["registration"] is None
     searched = await (await client.get("/api/v1/sensors?q=777&limit=5", headers=BEARER)).json()
     assert [s["id"] for s in searched["sensors"]] == ["gre000777"]
     assert await code(await client.get("/api/v1/sensors?limit=no", headers=BEARER)) == (422, "bad_limit")

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.catalog.admin.facts import Wanted
+from streams.catalog.state import Sensor
 from web.view import clock, fleet, parts, quantity, scale
+from web.view.fleet import Asked
 
 T = 1_800_000_000
 
@@ -103,16 +106,37 @@ SENSORS = [entry("gre000002", T - 9000), entry("gre000001", T, 4.2e6), entry("ab
 
 
 def test_the_list_shows_live_ones_first() -> None:
-    shown = fleet.rows(SENSORS, "", T + 1.0, 3)
+    shown = fleet.rows(SENSORS, Asked(limit=3), T + 1.0)
     assert [row["id"] for row in shown["sensors"]] == ["gre000001", "zzz000009", "abc000003"]
     assert (shown["total"], shown["live"], shown["matching"]) == (4, 2, 4)
     assert shown["sensors"][0]["detail"] == "4.20 kW"
 
 
 def test_the_list_is_searched_in_any_case() -> None:
-    shown = fleet.rows(SENSORS, " GRE0 ", T + 1.0, 10)
+    shown = fleet.rows(SENSORS, Asked(Wanted("GRE0")), T + 1.0)
     assert [row["id"] for row in shown["sensors"]] == ["gre000001", "gre000002"]
     assert shown["sensors"][1]["detail"] == "since 05:30:01"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        pytest.param(Asked(by_id=True, offset=1, limit=2), ["gre000001", "gre000002"], id="pages by id"),
+        pytest.param(Asked(state="silent"), ["gre000002"], id="by state"),
+        pytest.param(Asked(Wanted("mill")), ["reg000001"], id="part of the owner"),
+        pytest.param(Asked(Wanted(owner="mill ag")), ["reg000001"], id="the whole owner"),
+        pytest.param(Asked(Wanted(owner="mill")), [], id="not a part of it"),
+        pytest.param(Asked(Wanted(site="plant", category="sub")), ["reg000001"], id="site and category"),
+        pytest.param(Asked(Wanted(registration="revoked")), [], id="by registration"),
+    ],
+)
+def test_the_list_is_searched_by_what_the_catalog_knows(asked: Asked, expected: list[str]) -> None:
+    sensor = Sensor("reg000001", "base", "UTC", "", 0, site="plant", owner="Mill AG", category="sub")
+    registered = fleet.Entry("reg000001", "UTC", None, math.nan, sensor)
+    shown = fleet.rows([*SENSORS, registered], asked, T + 1.0)
+    assert [row["id"] for row in shown["sensors"]] == expected
+    if expected == ["reg000001"]:
+        assert (shown["sensors"][0]["owner"], shown["sensors"][0]["registration"]) == ("Mill AG", "new")
 
 
 def test_the_first_sensor_is_one_with_something_to_show() -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from streams.catalog.admin.facts import Wanted, registration
+from streams.catalog.state import Sensor
 from web.view import live, quantity
 from web.view.clock import zone_at
 from web.view.seconds import LIVE_S
@@ -18,35 +20,70 @@ class Entry:
         zone: IANA name or None.
         newest_s: its newest second received, None when nothing ever was.
         power_mw: mean of that second, phases summed with sign; NaN when not known.
-        revoked: it may not post any more.
+        sensor: what the catalog knows; None when it was only heard of.
     """
 
     sensor_id: str
     zone: str | None
     newest_s: int | None
     power_mw: float
-    revoked: bool = False
+    sensor: Sensor | None = None
 
     def live(self, now_s: float) -> bool:
         return self.newest_s is not None and self.newest_s + 1 >= now_s - LIVE_S
 
 
-def rows(entries: Iterable[Entry], query: str, now_s: float, limit: int) -> dict[str, Any]:
+ALL = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants to see of the list.
+
+    Attributes:
+        wanted: which, by what the catalog knows.
+        state: live, silent or never; empty for all.
+        by_id: by id alone, not live ones first.
+    """
+
+    wanted: Wanted = ALL
+    state: str = ""
+    by_id: bool = False
+    limit: int = 100
+    offset: int = 0
+
+    def fits(self, entry: Entry, now_s: float) -> bool:
+        """Whether the entry is one of those wanted."""
+        if self.state and _state(entry, now_s) != self.state:
+            return False
+        if entry.sensor is not None:
+            return self.wanted.fits(entry.sensor)
+        # Of what was only heard of, nothing but the id is known.
+        return self.wanted == Wanted(self.wanted.text) and self.wanted.text.lower() in entry.sensor_id
+
+
+def rows(entries: Iterable[Entry], asked: Asked, now_s: float) -> dict[str, Any]:
     """The list as a page shows it: live ones first, then by name.
 
-    Args:
-        query: part of an id, any case; empty for all.
-        limit: rows at most; `total` and `matching` count all.
+    `total`, `live` and `matching` count all parts.
     """
     every = list(entries)
-    wanted = query.strip().lower()
-    found = sorted((e for e in every if wanted in e.sensor_id), key=lambda e: (not e.live(now_s), e.sensor_id))
+    found = [entry for entry in every if asked.fits(entry, now_s)]
+    found.sort(key=lambda e: e.sensor_id if asked.by_id else (not e.live(now_s), e.sensor_id))
     return {
         "total": len(every),
         "live": sum(e.live(now_s) for e in every),
         "matching": len(found),
-        "sensors": [_row(entry, now_s) for entry in found[:limit]],
+        "limit": asked.limit,
+        "offset": asked.offset,
+        "sensors": [_row(entry, now_s) for entry in found[asked.offset : asked.offset + asked.limit]],
     }
+
+
+def _state(entry: Entry, now_s: float) -> str:
+    if entry.newest_s is None:
+        return "never"
+    return "live" if entry.live(now_s) else "silent"
 
 
 def _row(entry: Entry, now_s: float) -> dict[str, Any]:
@@ -58,7 +95,8 @@ def _row(entry: Entry, now_s: float) -> dict[str, Any]:
         detail = f"since {zone.text(entry.newest_s + 1, now_s)}"
     else:
         detail = "nothing received yet"
-    if entry.revoked:
+    known = entry.sensor
+    if known is not None and known.revoked:
         detail = f"revoked, {detail}"
     return {
         "id": entry.sensor_id,
@@ -66,6 +104,11 @@ def _row(entry: Entry, now_s: float) -> dict[str, Any]:
         "detail": detail,
         "newest_s": entry.newest_s,
         "power_w": None if math.isnan(entry.power_mw) else round(entry.power_mw / 1000, 3),
+        "registration": None if known is None else registration(known),
+        "owner": None if known is None else known.owner,
+        "address": None if known is None else known.address,
+        "category": None if known is None else known.category,
+        "site": None if known is None else known.site,
     }
 
 

@@ -1,0 +1,372 @@
+"""One sensor's WebSocket: reads its frames, hands seconds to the log, answers each by its id when it is safe.
+
+Several frames are in flight at once, up to WINDOW seconds; then nothing more is read until the log or the sensor
+has caught up. So what a connection holds is bounded, whoever is slow.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from aiohttp import WebSocketError, WSMsgType, web
+
+from infra.errors import PowermonError
+from infra.publish import LogUnavailable
+from producers.gateway import conversation, frames
+from producers.gateway.conversation import Boot, Decision, Say, Store
+from producers.gateway.frames import FORMATION, FRAME_MAX, INTERNAL, NO_ID, Refused, Reply
+from producers.gateway.limits import RateLimit
+from producers.gateway.meter_values import FORMAT_VERSION
+from producers.gateway.meters import Meters
+from producers.gateway.tokens import by_secret, owner
+from producers.gateway.verdict import MISSING, Admission, Rejection
+from schemas import topics, wire
+from streams.catalog.commands import ChangeSensor, Command
+from streams.catalog.outcome import Outcome
+from streams.catalog.state import State
+from streams.catalog.tokens import hash_of
+
+WINDOW = 600
+"""Seconds of one connection that may wait for the log; one more frame may come on top."""
+
+FIRST_FRAME_S = 10.0
+HEARTBEAT_S = 60.0
+"""A ping after this long without a byte; half of it later a peer that stays silent is dead."""
+CLOSE_S = 2.0
+DRAIN_S = 30.0
+"""How long a sensor may leave our answers unread before its connection is cut."""
+CALL_S = 30.0
+CALLS_MAX = 16
+"""Calls of ours that may wait for a sensor's answer."""
+
+REFUSED, REPLACED, GOING_AWAY, TRY_LATER, NOT_UTF8, TOO_BIG = 4401, 4409, 1012, 1013, 1007, 1009
+
+_TOPIC = topics.READINGS.name
+_THREAD_FROM = 100_000
+
+# It would warn of sub-protocols it does not know, and name them: some clients put their token there.
+logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
+
+
+class Catalog(Protocol):
+    """What a connection needs of streams.catalog.view.CatalogView."""
+
+    state: State
+
+    async def submit(self, command: Command, *, actor: str = ...) -> Outcome: ...
+
+
+class Log(Protocol):
+    """What a connection needs of infra.publish.Publisher."""
+
+    def send(self, topic: str, key: bytes, value: bytes) -> asyncio.Future[None]: ...
+    async def send_all(self, topic: str, messages: list[tuple[bytes, bytes]]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all connections share.
+
+    Attributes:
+        schema_id: of sensor.readings.
+        limit: requests per sensor, the same as for its posts.
+        check_secret: (sensor id, the member `secret`, address of the peer); counts wrong ones.
+    """
+
+    catalog: Catalog
+    log: Log
+    schema_id: int
+    limit: RateLimit
+    meters: Meters
+    check_secret: Callable[[str, Any, str], Rejection | None]
+
+
+class NoAnswer(Exception):
+    """The sensor did not answer a call in time, or cannot be asked."""
+
+
+class Session:
+    """One connection.
+
+    Args:
+        token: of the Authorization header, or None: then the secret must come in the first frame.
+        address: of the peer.
+    """
+
+    def __init__(self, parts: Parts, sensor_id: str, token: str | None, address: str) -> None:
+        self.sensor_id = sensor_id
+        self._parts, self._address = parts, address
+        # Of token and secret only hashes are kept: a picture of this process's memory gives nothing away for long.
+        self._token = None if token is None else hash_of(token)
+        self._secret: str | None = None
+        self._key, self._head = sensor_id.encode(), wire.reading_head(parts.schema_id, sensor_id)
+        self._from_zero = False
+        self._marking: asyncio.Task[None] | None = None
+        self._in_flight = 0
+        self._progress = asyncio.Event()
+        self._ending = False
+        self._calls: dict[str, asyncio.Future[Reply]] = {}
+        self._ws: web.WebSocketResponse[Any] = web.WebSocketResponse(
+            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=FRAME_MAX + 1, decode_text=False,
+            protocols=("ocpp1.6",),
+        )  # fmt: skip
+
+    async def serve(self, request: web.BaseRequest, known: Callable[["Session"], None]) -> web.StreamResponse:
+        """Speak with the sensor until one of both has enough.
+
+        Args:
+            known: called once the sensor has shown who it is.
+        """
+        self._writer = await self._ws.prepare(request)
+        assert request.transport is not None
+        self._transport = request.transport
+        self._parts.meters.sockets += 1
+        try:
+            if await self._identified():
+                known(self)
+                await self._converse()
+        except ConnectionError:
+            pass
+        finally:
+            self._parts.meters.sockets -= 1
+            for waiting in self._calls.values():
+                waiting.cancel()
+            if self._transport.get_write_buffer_size():
+                self._transport.abort()  # a close would wait for a peer that does not read
+        return self._ws
+
+    async def end(self, code: int, reason: str) -> None:
+        """Read no more, answer what is in flight, close."""
+        if self._ending:
+            return
+        self._ending = True
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._until(0)
+                await self._ws.close(code=code, message=reason.encode())
+
+    async def call(self, action: str, payload: dict[str, Any], timeout_s: float = CALL_S) -> Reply:
+        """Ask the sensor.
+
+        Raises:
+            NoAnswer: it did not answer in time, its connection ended, or too many calls wait already.
+        """
+        if len(self._calls) >= CALLS_MAX or self._ending:
+            raise NoAnswer(f"sensor {self.sensor_id} has {len(self._calls)} calls to answer already, or is leaving")
+        call_id = secrets.token_hex(8)
+        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._calls[call_id] = waiting
+        try:
+            self._say(frames.call(call_id, action, payload))
+            await asyncio.wait([waiting], timeout=timeout_s)
+        finally:
+            del self._calls[call_id]
+        if not waiting.done() or waiting.cancelled():
+            raise NoAnswer(f"sensor {self.sensor_id} did not answer {action} within {timeout_s:g} s")
+        return waiting.result()
+
+    # ---- who it is
+
+    async def _identified(self) -> bool:
+        """Whether the sensor showed a good token, or its secret in the first frame."""
+        if self._token is not None:
+            admission = self._admission(_now_ms())
+            if isinstance(admission, Rejection):
+                await self._refuse_and_end(frames.refused(NO_ID, admission))
+            return isinstance(admission, Admission)
+        try:
+            async with asyncio.timeout(FIRST_FRAME_S):
+                frame = await self._next()
+        except TimeoutError:
+            frame = b""
+        if frame is None:
+            return False
+        boot = conversation.first(frame)
+        self._parts.meters.frames["BootNotification" if isinstance(boot, Boot) else "refused"] += 1
+        if isinstance(boot, Refused):
+            await self._refuse_and_end(boot)
+            return False
+        return await self._boot(boot)
+
+    async def _boot(self, boot: Boot) -> bool:
+        """Answer a BootNotification, whose secret must be right if there is one."""
+        rejection = None
+        if boot.secret is not MISSING or (self._token is None and self._secret is None):
+            rejection = self._parts.check_secret(self.sensor_id, boot.secret, self._address)
+        if rejection is not None and rejection.status not in (401, 403):
+            await self._refuse_and_end(frames.refused(boot.id, rejection), TRY_LATER)
+            return False
+        self._say(conversation.booted(boot, rejection, _now_ms()))
+        if rejection is not None:
+            self._parts.meters.refused[rejection.code] += 1
+            await self.end(REFUSED, rejection.code)
+            return False
+        if self._token is None and isinstance(boot.secret, str):
+            self._secret = hash_of(boot.secret)
+        return True
+
+    def _admission(self, now_ms: int) -> Admission | Rejection:
+        """Whether the sensor may still send; asked anew for each frame."""
+        state = self._parts.catalog.state
+        if self._token is not None:
+            return owner(state, self.sensor_id, self._token, now_ms)
+        return by_secret(state, self.sensor_id, self._secret or "")
+
+    # ---- frames
+
+    async def _converse(self) -> None:
+        while (frame := await self._next()) is not None:
+            now_ms = _now_ms()
+            sensor = self._parts.catalog.state.sensors.get(self.sensor_id)
+            admission = self._admission(now_ms)
+            zero_based = self._from_zero or (sensor is not None and sensor.zero_based)
+            if len(frame) < _THREAD_FROM:
+                decision = conversation.decide(frame, admission, zero_based, now_ms)
+            else:
+                decision = await asyncio.to_thread(conversation.decide, frame, admission, zero_based, now_ms)
+            self._parts.meters.frames[conversation.action_of(decision)] += 1
+            if isinstance(admission, Rejection):
+                await self._refuse_and_end(decision if isinstance(decision, Refused) else frames.refused(NO_ID, admission))
+                return
+            wait_s = self._parts.limit.wait_s(self.sensor_id, time.monotonic())
+            if wait_s and not isinstance(decision, Reply):
+                rejection = Rejection(429, "rate_limited", None, f"sensor {self.sensor_id} sends too often; wait", None, wait_s)
+                self._refuse(frames.refused(decision.id, rejection))
+            elif not await self._do(decision, now_ms):
+                return
+
+    async def _next(self) -> bytes | None:
+        """The next frame that may be taken; None when there are no more."""
+        await self._until(WINDOW - 1)
+        while True:
+            if self._transport.get_write_buffer_size():
+                await self._drained()
+            message = await self._ws.receive()
+            if message.type is WSMsgType.TEXT:
+                if not self._ending:
+                    return message.data  # type: ignore[no-any-return]  # bytes, as asked for
+            elif message.type is WSMsgType.BINARY:
+                detail = "a binary message came; expected a text"
+                self._refuse(Refused(NO_ID, Rejection(400, "bad_json", None, detail), FORMATION))
+            else:
+                if isinstance(message.data, WebSocketError) and message.data.code == TOO_BIG:
+                    self._parts.meters.refused["body_too_large"] += 1
+                return None
+
+    async def _do(self, decision: Decision, now_ms: int) -> bool:
+        """Act on a frame; whether the conversation goes on."""
+        if isinstance(decision, Store):
+            self._store(decision, now_ms)
+        elif isinstance(decision, Say):
+            self._say(decision.text)
+        elif isinstance(decision, Boot):
+            return await self._boot(decision)
+        elif isinstance(decision, Reply):
+            waiting = self._calls.get(decision.id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(decision)
+        elif decision.rejection.code == "bad_encoding":
+            # RFC 6455 section 8.1: a text that is not UTF-8 ends the connection.
+            await self._refuse_and_end(decision, NOT_UTF8)
+            return False
+        else:
+            self._refuse(decision)
+        return True
+
+    def _store(self, store: Store, now_ms: int) -> None:
+        found = store.seconds
+        if found.from_zero:
+            self._mark_zero_based()
+        for refused in found.rejected:
+            self._parts.meters.refused[refused.rejection.code] += 1
+        values = [wire.encode_reading(self._head, one.timestamp_s, now_ms, FORMAT_VERSION, one.probes) for one in found.readings]
+        safe: asyncio.Future[None]
+        if len(values) == 1:
+            try:
+                safe = self._parts.log.send(_TOPIC, self._key, values[0])
+            except LogUnavailable as error:
+                self._refuse(_unavailable(store.id, error))
+                return
+        else:
+            safe = asyncio.ensure_future(self._parts.log.send_all(_TOPIC, [(self._key, value) for value in values]))
+        self._in_flight += len(values)
+        self._parts.meters.in_flight += 1
+        answer = conversation.accepted(store)
+        safe.add_done_callback(partial(self._stored, store.id, answer, len(values), time.perf_counter()))
+
+    def _stored(self, frame_id: str, answer: bytes, seconds: int, started_s: float, safe: asyncio.Future[None]) -> None:
+        meters = self._parts.meters
+        self._in_flight -= seconds
+        meters.in_flight -= 1
+        self._progress.set()
+        error = safe.exception()
+        if error is None:
+            meters.acknowledged(time.perf_counter() - started_s)
+            meters.accepted += seconds
+            self._say(answer)
+            return
+        if not isinstance(error, LogUnavailable):
+            structlog.get_logger(__name__).error("seconds not stored", sensor_id=self.sensor_id, exc_info=error)
+        self._refuse(_unavailable(frame_id, error))
+
+    def _mark_zero_based(self) -> None:
+        """From now on here; and in the catalog, for other connections and other gateways."""
+        self._from_zero = True
+        sensor = self._parts.catalog.state.sensors.get(self.sensor_id)
+        if sensor is not None and not sensor.zero_based and (self._marking is None or self._marking.done()):
+            self._marking = asyncio.create_task(self._mark())
+
+    async def _mark(self) -> None:
+        log = structlog.get_logger(__name__)
+        try:
+            command = ChangeSensor(sensor_id=self.sensor_id, zero_based=True)
+            await self._parts.catalog.submit(command, actor=f"sensor:{self.sensor_id}")
+            log.info("sensor numbers its probes from 0", sensor_id=self.sensor_id)
+        except PowermonError as error:  # the next frame with a probe 0 tries again
+            log.warning("sensor not marked as numbering its probes from 0", sensor_id=self.sensor_id, reason=str(error))
+
+    # ---- what is sent
+
+    def _say(self, text: bytes) -> None:
+        # Written as one piece by ourselves: aiohttp's way is a coroutine, and an acknowledgement comes in a callback.
+        if not self._ws.closed and not self._transport.is_closing():
+            self._transport.write(frames.wire(text))
+
+    def _refuse(self, what: Refused) -> None:
+        self._parts.meters.refused[what.rejection.code] += 1
+        self._say(frames.error(what))
+
+    async def _refuse_and_end(self, what: Refused, code: int = REFUSED) -> None:
+        self._refuse(what)
+        await self.end(code, what.rejection.code)
+
+    async def _until(self, most: int) -> None:
+        """Wait until no more seconds than this are in flight."""
+        while self._in_flight > most:
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def _drained(self) -> None:
+        """Wait until the sensor has read enough of our answers."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._writer.drain()
+        except TimeoutError:
+            self._transport.abort()
+            raise ConnectionResetError("the sensor does not read its answers") from None
+
+
+def _unavailable(frame_id: str, error: BaseException) -> Refused:
+    detail = str(error) if isinstance(error, LogUnavailable) else "the gateway failed; try again"
+    return Refused(frame_id, Rejection(503, "unavailable", None, detail, None, 5), INTERNAL)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
