@@ -39,6 +39,15 @@ class SimulationFailed(PowermonError):
 @click.option(
     "--faults", is_flag=True, help="Bad links (outages, lost and broken replies, copies, delays), clocks, power, tokens."
 )
+@click.option(
+    "--ws",
+    "over_socket",
+    type=click.FloatRange(0, 1),
+    is_flag=False,
+    flag_value=1.0,
+    default=0.0,
+    help="Post over the WebSocket variant; --ws 0.3: three of ten sensors.",
+)
 @click.option("--prefix", default="gresystem", show_default=True, help="Letters before the six digits of the ids.")
 @click.option(
     "--start", "start_s", type=Moment(), help="Simulated time to begin at; without it now, or --for ago when --speed is above 1."
@@ -57,6 +66,7 @@ def simulate(
     seed: int,
     for_s: int | None,
     faults: bool,
+    over_socket: float,
     prefix: str,
     start_s: int | None,
     backfill_s: int,
@@ -83,7 +93,9 @@ def simulate(
         made = fleet(seed, sensors, prefix=prefix, event_chance=chance)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    plan = Plan(made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth, troubled=faults)
+    plan = Plan(
+        made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth, troubled=faults, over_socket=over_socket
+    )
     simulation = asyncio.run(_run(settings, plan, Console(stderr=True)))
     if as_json:
         click.echo(json.dumps(totals(simulation) | firmware(simulation)))

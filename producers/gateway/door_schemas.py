@@ -145,6 +145,11 @@ SCHEMAS: dict[str, Schema] = {
         accepted=_integer("of a batch: 0"),
         rejected=_REJECTED,
     ),
+    "Call": _object(
+        "action",
+        action={"enum": ["Reset", "RemoteStartTransaction", "RemoteStopTransaction"]},
+        payload={"type": "object", "description": "as the sensor expects it"},
+    ),
     "Doors": _object(
         "service documentation openapi doors",
         service=_text(""),

@@ -20,7 +20,11 @@ CODES: dict[int, dict[str, str]] = {
         "token_invalid": "not a token we know, or the secret is wrong, or there is no such sensor",
         "token_expired": "its time is over",
     },
-    403: {"token_sensor_mismatch": "the token of another sensor", "sensor_disabled": "the sensor is revoked"},
+    403: {
+        "token_sensor_mismatch": "the token of another sensor",
+        "sensor_disabled": "the sensor is revoked",
+        "scope_missing": "a user's token without the scope admin",
+    },
     404: {"not_found": "no door of this name"},
     405: {"method_not_allowed": "`Allow` names the methods"},
     408: {"timeout": "the request came too slowly"},
@@ -44,9 +48,11 @@ CODES: dict[int, dict[str, str]] = {
         "sample_count": "not 18 to 22 samples, or lists of different length",
         "out_of_range": "a value no device can measure",
     },
+    426: {"upgrade_required": "a plain request where a WebSocket begins"},
     429: {"rate_limited": "too often; `Retry-After` says when to come again"},
     500: {"unavailable": "the gateway failed"},
     503: {"unavailable": "the log cannot take it now; `Retry-After`"},
+    504: {"unavailable": "the sensor did not answer"},
 }
 """Every code an answer may hold, by status."""
 
@@ -60,9 +66,11 @@ DO = {
     413: "Drop it; a batch: halve it.",
     415: "Configuration fault: drop it.",
     422: "Drop it, count it.",
+    426: "Configuration fault: stop.",
     429: "Retry after `Retry-After`.",
     500: "Keep it, retry.",
     503: "Keep it, retry after `Retry-After`.",
+    504: "Ask again.",
 }
 """What firmware does."""
 
@@ -77,13 +85,15 @@ Members we do not know are ignored; a member that stands twice is refused."""
 _BODY = (400, 408, 413, 415)
 _ALWAYS = (429, 500)
 _READ_ERRORS = ("not_an_object", "missing_field", "wrong_type", "bad_sensor_id")
+_OF_SENSOR = ("token_sensor_mismatch", "sensor_disabled")
+_CALL_ERRORS = ("not_an_object", "missing_field", "wrong_type", "out_of_range")
 _RECORD_ERRORS = tuple(CODES[422])
 
 
-def _problems(*statuses: int, fields: tuple[str, ...] = (), only_401: tuple[str, ...] = tuple(CODES[401])) -> Document:
+def _problems(*statuses: int, fields: tuple[str, ...] = (), forbidden: tuple[str, ...] = _OF_SENSOR) -> Document:
     found: Document = {}
     for status in sorted({*statuses, *_ALWAYS}):
-        allowed = {401: only_401, 422: fields}.get(status, tuple(CODES[status]))
+        allowed = {403: forbidden, 422: fields}.get(status, tuple(CODES[status]))
         words = "; ".join(f"`{code}` {CODES[status][code]}" for code in allowed)
         found[str(status)] = {
             "description": f"{words}. {DO[status]}",
@@ -209,8 +219,23 @@ _PATHS: Document = {
             "Frames are `[2, id, action, payload]`, `[3, id, payload]` and `[4, id, code, text, {}]`. Actions: "
             "BootNotification, Heartbeat, MeterValues, StartTransaction, StopTransaction, StatusNotification.",
             "security": [{"token": []}, {}],
-            "responses": {"101": {"description": "Frames from here on."}} | _problems(400, 503),
+            "responses": {"101": {"description": "Frames from here on."}}
+            | _problems(400, 422, 426, 503, fields=("bad_sensor_id",)),
         },
+    },
+    "/powermon/ws/{sensor_id}/calls": {
+        "parameters": [
+            {"name": "sensor_id", "in": "path", "required": True, "schema": {"$ref": "#/components/schemas/SensorId"}},
+        ],
+        **_post(
+            "operation",
+            "An administrator asks a sensor that is connected to this process.",
+            "With a user's token of scope `admin`.",
+            _json("Call", "", {"action": "Reset", "payload": {"type": "Soft"}}),
+            {"200": {"description": "`result`, or the sensor's `error`.", "content": {"application/json": {}}}}
+            | _problems(*_BODY, 401, 403, 404, 422, 503, 504, fields=_CALL_ERRORS, forbidden=("scope_missing",)),
+            token=True,
+        ),
     },
     "/": _get("What is there; a page for a browser. Also at /powermon.", {"200": _json("Doors", "The list.")}),
     "/powermon/openapi.json": _get(

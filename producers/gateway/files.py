@@ -23,5 +23,5 @@ def connections(wanted: int) -> int:
     if soft == resource.RLIM_INFINITY or soft >= need:
         return wanted
     possible = max(1, soft - OTHER_FILES)
-    structlog.get_logger(__name__).warning("too few open files allowed for the connections set", wanted=wanted, possible=possible)
+    structlog.get_logger(__name__).info("too few open files allowed for the connections set", wanted=wanted, possible=possible)
     return possible

@@ -121,6 +121,7 @@ class Courier:
             error_ms=machine.error_ms(now_s),
             body=body,
             fault=met,
+            over_socket=plan.uses_socket(machine.index),
         )
 
     async def _by_right(self, machine: Machine) -> Answer:

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import aiohttp
@@ -16,6 +16,7 @@ from producers.simulate.actions import NO_ANSWER, Action, Answer, AskTime, Boot,
 from producers.simulate.faults import GOOD, Fault
 from producers.simulate.fleet import FORMAT_VERSION, Body, Fleet, bodies
 from producers.simulate.replies import answer_of, exchange_of, grant_of
+from producers.simulate.sockets import Socket
 
 TIMEOUT_S = 30
 FIRMWARE = "powermon-simulate"
@@ -36,6 +37,7 @@ class Link:
     session: aiohttp.ClientSession
     gateway: str
     fleet: Fleet
+    _sockets: dict[int, Socket] = field(default_factory=dict)
 
     async def send(
         self,
@@ -47,6 +49,7 @@ class Link:
         error_ms: float = 0.0,
         body: Body | None = None,
         fault: Fault = GOOD,
+        over_socket: bool = False,
     ) -> tuple[Answer, float]:
         """Send one request as a device's link would.
 
@@ -56,6 +59,7 @@ class Link:
             urls: as the server named them; without, those of the contract.
             error_ms: the sensor's clock minus the right time.
             body: of a single second, if it is made already.
+            over_socket: posts go as frames over the sensor's WebSocket.
 
         Returns:
             what came back, and after how many seconds.
@@ -66,6 +70,8 @@ class Link:
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         urls = urls or Urls()
+        if over_socket and isinstance(action, Post):
+            return await self._over_socket(index, action, urls, body, error_ms, fault)
         if isinstance(action, Post):
             url, payload, headers = await self._post(index, action, urls, body)
         else:
@@ -84,6 +90,27 @@ class Link:
             grant = None if isinstance(action, AskTime) else grant_of(text)
             answer = replace(answer, grant=grant, exchange=exchange_of(text, t0, t3))
         return answer, took_s
+
+    async def _over_socket(
+        self, index: int, post: Post, urls: Urls, body: Body | None, error_ms: float, fault: Fault
+    ) -> tuple[Answer, float]:
+        socket = self._sockets.get(index)
+        if socket is None:
+            there = address(self.gateway, urls.host, f"{urls.ws}/{self.fleet.sensor_ids[index]}")
+            socket = self._sockets[index] = Socket(self.session, there)
+        made = [body] if body is not None else await asyncio.to_thread(self._bodies, index, post)
+        begin_s = time.monotonic()
+        answer = await socket.send(post.token, made, _now_ms(error_ms))
+        took_s = time.monotonic() - begin_s
+        if fault.duplicate:
+            await socket.send(post.token, made, _now_ms(error_ms))
+        if fault.truncated:
+            await socket.close()
+        return (Answer(NO_ANSWER) if fault.lost_reply or fault.truncated else answer), took_s
+
+    async def close(self) -> None:
+        """Hang up every WebSocket."""
+        await asyncio.gather(*(socket.close() for socket in self._sockets.values()))
 
     def _question(self, index: int, action: Action, urls: Urls, secret: str, t0: int) -> tuple[URL, bytes]:
         asked: dict[str, object] = {"sensor_id": self.fleet.sensor_ids[index]}
@@ -111,9 +138,12 @@ class Link:
             made["token"] = post.token
         return address(self.gateway, urls.host, urls.data), _encode(made), headers
 
-    def _batch(self, index: int, post: Post) -> bytes:
+    def _bodies(self, index: int, post: Post) -> list[Body]:
         made = bodies(self.fleet, np.full(len(post.seconds), index, np.int64), np.array(post.seconds))
-        records = [{"timestamp": b["timestamp"], "data": b["data"]} for b in made if b is not None]
+        return [one for one in made if one is not None]
+
+    def _batch(self, index: int, post: Post) -> bytes:
+        records = [{"timestamp": b["timestamp"], "data": b["data"]} for b in self._bodies(index, post)]
         envelope = {
             "version": FORMAT_VERSION,
             "sensor_id": self.fleet.sensor_ids[index],

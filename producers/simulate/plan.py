@@ -33,6 +33,7 @@ class Plan:
         faults: whether the links are bad.
         outages: whether bad links also go down for minutes.
         troubled: whether the devices are: clocks that drift and jump, power cuts, lost and stolen tokens.
+        over_socket: share of the fleet, 0..1, that posts over the WebSocket variant.
         backoff_max_s: as of each device.
         truth: file for what was acknowledged.
     """
@@ -50,3 +51,8 @@ class Plan:
     outages: bool = True
     backoff_max_s: float = BACKOFF_MAX_S
     troubled: bool = False
+    over_socket: float = 0.0
+
+    def uses_socket(self, index: int) -> bool:
+        """Whether this sensor posts over the WebSocket variant."""
+        return int((index + 1) * self.over_socket) > int(index * self.over_socket)

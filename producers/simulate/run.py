@@ -62,7 +62,7 @@ class Simulation:
             truth: IO[bytes] | None = None
             if plan.truth is not None:
                 truth = files.enter_context(plan.truth.open("wb"))
-            async with session(CONNECTIONS) as http:
+            async with session(CONNECTIONS + sum(plan.uses_socket(m.index) for m in self.machines)) as http:
                 link = Link(http, plan.gateway, plan.fleet)
                 courier = self._courier = Courier(plan, link, self._rights, self.totals, truth, self.now_s)
                 courier.write_truth(_recipe(plan.fleet))
@@ -74,6 +74,7 @@ class Simulation:
                 await self._measure(stop, truth)
                 self.totals.ended = not stop.is_set()
                 await self._drain(stop)
+                await link.close()
                 courier.write_truth({"acknowledged": self.acknowledged, "not_acknowledged": self.backlog})
         return self.totals
 

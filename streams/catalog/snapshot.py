@@ -4,12 +4,14 @@ A file is good for one place in one log and for the rules that made it; anything
 Its frames are length-prefixed msgpack: a header, entries by table, and an end that holds a hash of all before.
 """
 
+import gc
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
@@ -144,8 +146,8 @@ class _Chunk(msgspec.Struct, array_like=True):
 def _take(state: State, frame: bytes) -> None:
     chunk = msgspec.msgpack.decode(frame, type=_Chunk)
     rows: list[Any] = _decoder(chunk.table).decode(chunk.rows)
-    key = _KEYS[chunk.table]
-    getattr(state, chunk.table).update((getattr(row, key), row) for row in rows)
+    getattr(state, chunk.table).update(zip(map(attrgetter(_KEYS[chunk.table]), rows), rows, strict=True))
+    gc.freeze()  # these stay: else the collector walks through all of them several times before the last is read
 
 
 @cache

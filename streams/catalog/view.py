@@ -4,6 +4,7 @@ The log is read from where the snapshot in the data folder ends, or from its beg
 """
 
 import asyncio
+import gc
 import hashlib
 import secrets
 import threading
@@ -30,6 +31,9 @@ SNAPSHOT_EVERY = 5000
 """Commands after which a running process writes a new snapshot; when it ends, after a tenth of them."""
 
 _BATCH = 500
+_AHEAD = 2
+"""Runs that the reader may have handed over before the loop has applied them: between two it does its other work."""
+
 _PAUSE_S = 0.5
 
 
@@ -71,6 +75,7 @@ class CatalogView:
         self._publisher: Publisher | None = None
         self._trouble: str | None = None
         self._closing = threading.Event()
+        self._room = threading.Semaphore(_AHEAD)
         self._thread = threading.Thread(target=self._read, name="catalog", daemon=True)
         self._thread.start()
 
@@ -142,6 +147,7 @@ class CatalogView:
     def _restore(self, state: State, place: Place) -> None:
         self.state, self._digest = state, place.digest
         self.offset = self.restored = self._snapshot_at = place.offset
+        gc.freeze()
 
     def _keep(self, every: int) -> None:
         """Write a snapshot beside the loop when there are so many new commands."""
@@ -160,6 +166,7 @@ class CatalogView:
             self._log.warning("catalog snapshot not written; the next start reads the whole log", reason=str(error))
 
     def _apply(self, run: list[tuple[int, Envelope | None]], digest: bytes, caught_up: bool) -> None:
+        self._room.release()
         for offset, envelope in run:
             if offset <= self.offset:
                 continue
@@ -173,6 +180,8 @@ class CatalogView:
                 waiting.set_result(outcome)
         if run and self.offset == run[-1][0]:
             self._digest = digest
+        if not self.caught_up:
+            gc.freeze()  # a catalog stays: the collector need not walk through it again and again, and stop the process for it
         if caught_up:
             self._caught_up.set()
         self._keep(SNAPSHOT_EVERY)
@@ -256,6 +265,9 @@ class CatalogView:
                 self._explain(error)
         if run or caught_up:
             self._trouble = None
+            while not self._room.acquire(timeout=_PAUSE_S):
+                if self._closing.is_set() or self._loop.is_closed():
+                    return
             self._loop.call_soon_threadsafe(self._apply, run, last, caught_up)
 
     def _explain(self, error: KafkaError) -> None:

@@ -8,10 +8,12 @@ nothing; each of the gateway's 202s is looked up in the topic afterwards.
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import json
 import multiprocessing
 import os
+import random
 import resource
 import signal
 import statistics
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +31,19 @@ from aiohttp import web
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra import embedded, logs, topics
+from infra.publish import Publisher
 from infra.running import Running
 from infra.settings import Settings
-from producers.gateway import app
+from producers.gateway import app, body, exact, media
+from producers.gateway.handlers import BATCH_MAX
+from producers.gateway.tokens import admit
+from producers.gateway.verdict import Batch
 from schemas import wire
 from schemas.topics import ALL, READINGS, Topic
+from streams.catalog.apply import fold
 from streams.catalog.commands import IssueToken, RegisterSensor
+from streams.catalog.envelope import seal
+from streams.catalog.state import State
 from streams.catalog.view import CatalogView
 
 SAMPLE = Path(__file__).parents[1] / "golden" / "sensor_samples" / "valid_ct_voltage_list.json"
@@ -42,6 +52,7 @@ ROUND_S = 4.0
 WARM_S = 1.5
 ROUNDS = 3
 FIRST_S = 1_700_000_000
+BATCH_ROUNDS, BATCHES_AT_ONCE = 15, 10
 
 
 class FixedRegistry:
@@ -337,8 +348,80 @@ def measure(bootstrap: str | None = None) -> dict[str, Any]:
     return result
 
 
+# ---- batches of stored seconds
+
+
+def measure_batches(bootstrap: str | None = None) -> dict[str, Any]:
+    """What the gateway does with batches of 600 realistic seconds, in a process pinned to one core.
+
+    Returns:
+        stored seconds per second, plain and gzipped: from the bytes of a body until the log has all of it.
+    """
+    with broker(bootstrap) as address:
+        found = subprocess.run(
+            [sys.executable, "-m", "tests.bench.gateway_bench", "batches", address], capture_output=True, text=True, check=True
+        )
+    result: dict[str, Any] = json.loads(found.stdout)
+    return result
+
+
+def _batch_body() -> bytes:
+    post = json.loads(SAMPLE.read_bytes())
+    rng = random.Random(7)
+
+    def probe(one: dict[str, Any]) -> dict[str, Any]:
+        n, load = len(one["power"]), rng.randrange(50_000, 6_000_000)
+        power = [load + rng.randrange(-2_000, 2_000) for _ in range(n)]
+        pf, voltage = [rng.randrange(90, 100) for _ in range(n)], [rng.randrange(229_000, 231_000) for _ in range(n)]
+        return one | {"power": power, "pf": pf, "voltage": voltage}
+
+    records = [{"timestamp": FIRST_S + k, "data": [probe(one) for one in post["data"]]} for k in range(exact.RECORDS_MAX)]
+    envelope = {"version": "221013", "sensor_id": sensor(0), "token": token(0), "records": records}
+    return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+async def _batches(bootstrap: str) -> dict[str, Any]:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    state, now_ms = State(), time.time_ns() // 1_000_000
+    for k, command in enumerate((RegisterSensor(sensor_id=sensor(0), secret_sha256="0" * 64), _issue(0))):
+        fold(state, seal(command, command_id=str(k), at_ms=now_ms, actor="bench"))
+    publisher = Publisher(bootstrap)
+    head = wire.reading_head(FixedRegistry().id_of(READINGS), sensor(0))
+    key, plain = sensor(0).encode(), _batch_body()
+    packed = gzip.compress(plain)
+    result: dict[str, Any] = {"plain_kb": len(plain) // 1000, "gzip_kb": len(packed) // 1000}
+
+    async def one(body_: bytes, gzipped: bool) -> None:
+        raw = media.gunzip(body_, BATCH_MAX) if gzipped else body_
+        assert isinstance(raw, bytes)
+        verdict = body.judge_batch(raw, partial(admit, state), None, now_ms)
+        assert isinstance(verdict, Batch)
+        assert len(verdict.readings) == exact.RECORDS_MAX
+        await publisher.send_all(
+            READINGS.name,
+            [(key, wire.encode_reading(head, r.timestamp_s, now_ms, "221013", r.probes)) for r in verdict.readings],
+        )
+
+    app.calm_collector()
+    for name, raw, gzipped in (("plain", plain, False), ("gzip", packed, True)):
+        await one(raw, gzipped)
+        rates, costs = [], []
+        for _ in range(BATCH_ROUNDS):
+            began_s, cpu_s = time.perf_counter(), time.process_time()
+            await asyncio.gather(*[one(raw, gzipped) for _ in range(BATCHES_AT_ONCE)])
+            stored = BATCHES_AT_ONCE * exact.RECORDS_MAX
+            rates.append(stored / (time.perf_counter() - began_s))
+            costs.append((time.process_time() - cpu_s) / stored * 1e6)
+        result[f"{name}_per_s"] = round(statistics.median(rates))
+        result[f"{name}_cpu_us"] = round(statistics.median(costs), 1)
+    assert await publisher.close() == 0
+    return result
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         serve(sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
+    elif sys.argv[1:2] == ["batches"]:
+        print(json.dumps(uvloop.run(_batches(sys.argv[2]))))
     else:
         print(json.dumps(measure(sys.argv[1] if len(sys.argv) > 1 else None), indent=1))

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from schemas import topics
 from schemas.registry import Registry
-from tests.bench import feed, gateway_bench, latency_bench, sink_bench, stack, worker_bench
+from tests.bench import catalog_bench, feed, gateway_bench, latency_bench, sink_bench, stack, worker_bench
 from tests.bench.report import Report
 from tests.bench.worker_bench import BARE, FAUST, OURS, QUIX, STREAMS, Run
 
@@ -22,6 +22,14 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 READINGS = int(os.environ.get("POWERMON_BENCH_SIZE", "1000000"))
 SOAK_S = float(os.environ.get("POWERMON_BENCH_SOAK", "60"))
+BATCHES_PER_S = 20_000
+"""Stored seconds that one core of a gateway should take."""
+SENSORS = 100_000
+"""Of the catalog, with two tokens each."""
+
+START_S = 2.0
+"""A process that finds a snapshot should know the catalog within this."""
+
 QUERYABLE_MS = 1000
 """99 of 100 seconds should be queryable within this."""
 
@@ -54,6 +62,31 @@ def test_gateway(report: Report) -> None:
     report.add("gateway: 202s, beside a bare aiohttp handler", *rates, found["ratio"], 0.6, None)
     costs = f"{found['gateway_cpu_us']} µs", f"{found['bare_cpu_us']} µs"
     report.add("gateway: CPU of a request", *costs, found["ratio_per_cpu"], None, None)
+
+
+def test_batches(report: Report) -> None:
+    found = gateway_bench.measure_batches()
+    report.figures["batches"] = found
+    for kind in ("plain", "gzip"):
+        rate = found[f"{kind}_per_s"]
+        what = f"gateway: stored seconds of {kind} batches, one core"
+        report.add(what, f"{rate:,}/s", f"{BATCHES_PER_S:,}/s", rate / BATCHES_PER_S, 1.0, None)
+
+
+def test_catalog(report: Report) -> None:
+    found = catalog_bench.measure(SENSORS)
+    report.figures["catalog"] = found
+    whole, kept, wrong = found["whole"], found["snapshot"], found["wrong"]
+    what = f"catalog: a start, {found['sensors']:,} sensors with tokens, beside reading the whole log"
+    times = f"{kept['ready_s']:.1f} s", f"{whole['ready_s']:.1f} s"
+    report.add(what, *times, whole["ready_s"] / kept["ready_s"], None, wrong)
+    report.add("catalog: the same, to reach", times[0], f"{START_S:.0f} s", START_S / kept["ready_s"], 1.0, wrong)
+    memory = f"{kept['memory_mb']:.0f} MB", f"{whole['memory_mb']:.0f} MB"
+    report.add("catalog: memory after it", *memory, whole["memory_mb"] / kept["memory_mb"], None, wrong)
+    held, calm = whole["write_held_ms"][0], whole["calm_ms"][0]
+    what = "catalog: the event loop held while a snapshot is written, beside a loop that does nothing"
+    report.add(what, f"{held:.1f} ms", f"{calm:.1f} ms", calm / held, None, wrong)
+    assert not wrong, wrong
 
 
 def test_worker(report: Report, tmp_path: Path) -> None:

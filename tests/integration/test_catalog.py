@@ -132,6 +132,25 @@ async def test_a_start_goes_on_from_the_snapshot(
     await third.close()
 
 
+async def test_many_commands_at_once_give_one_state_from_the_log_and_from_the_snapshot(
+    kafka: str, known: Registry, make_settings: Callable[..., Settings]
+) -> None:
+    file = make_settings().catalog_snapshot
+    writer = CatalogView(kafka, known, kept=file)
+    await writer.ready(20)
+    outcomes = await asyncio.gather(*(writer.submit(register(f"bulk{k:06d}")) for k in range(3000)))
+    assert all(outcome.accepted for outcome in outcomes)
+    await writer.close()
+    whole, quick = CatalogView(kafka, known), CatalogView(kafka, known, kept=file)
+    await asyncio.gather(whole.ready(20), quick.ready(20))
+    await level(whole, quick)
+    assert quick.restored == writer.offset
+    assert quick.state == whole.state
+    assert quick.skipped <= whole.skipped
+    for view in (whole, quick):
+        await view.close()
+
+
 async def test_without_a_broker_it_says_what_to_do(known: Registry, make_settings: Callable[..., Settings]) -> None:
     view = CatalogView(make_settings().kafka, known)
     with pytest.raises(PartUnavailable, match=r"powermon up.*POWERMON_KAFKA_BOOTSTRAP"):

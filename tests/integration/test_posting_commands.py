@@ -97,6 +97,37 @@ async def test_simulate_for_a_while(settings: Settings, tmp_path: Path) -> None:
     assert "simulate: " in err
 
 
+async def test_simulate_over_websockets_with_a_bad_clock_and_bad_power(settings: Settings, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.ndjson"
+    run = ("--sensors", "4", "--prefix", "cmdws", "--for", "600", "--speed", "100", "--ws", "0.5", "--faults")
+    status, out, err = await powermon(settings, "simulate", *run, "--truth", str(truth), "--json")
+    assert status == 0, err
+    totals = json.loads(out)
+    lines = [json.loads(line) for line in truth.read_text().splitlines()]
+    safe = [(line["sensor_id"], line["timestamp"]) for line in lines if "timestamp" in line]
+    assert len(safe) == len(set(safe)) == totals["acknowledged"] > 0
+    assert {sensor for sensor, _ in safe} == {f"cmdws{n:06d}" for n in range(1, 5)}
+
+
+async def test_simulate_keeps_its_secrets_to_itself_and_leaves_those_of_others_alone(settings: Settings) -> None:
+    status, secret, _ = await powermon(settings, "sensors", "add", "cmdown000001")  # it posts by the operator's right
+    assert status == 0
+    run = ("simulate", "--sensors", "2", "--prefix", "cmdown", "--for", "5", "--speed", "20", "--json")
+    for _ in range(2):
+        status, out, err = await powermon(settings, *run)
+        assert status == 0, err
+        assert json.loads(out)["acknowledged"] > 0
+    kept = json.loads(settings.fleet_secrets.read_text())
+    assert [s for s in kept if s.startswith("cmdown")] == ["cmdown000002"]
+    assert settings.fleet_secrets.stat().st_mode & 0o777 == 0o600
+    assert secret.strip() not in settings.fleet_secrets.read_text()
+
+    assert (await powermon(settings, "sensors", "revoke", "cmdown000002"))[0] == 0
+    status, _, err = await powermon(settings, *run)
+    assert status == 1
+    assert "sensor cmdown000002 is revoked; use another --prefix" in err
+
+
 async def test_a_demo_stops_when_it_is_asked_to(settings: Settings) -> None:
     process = await started(settings, "simulate", "--demo", "--sensors", "2", "--prefix", "cmddemo", "--truth", "/dev/stdout")
     assert process.stdout is not None

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from streams.catalog import commands, snapshot
+from streams.catalog.apply import fold
+from streams.catalog.envelope import seal
 from streams.catalog.snapshot import Damaged, Place
 from tests.unit.test_catalog import HASHES, add_user, folded, issue, register
 
@@ -33,6 +35,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert snapshot.read(file) == (state(), PLACE)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [*file.parent.iterdir()] == [file]
+
+
+def test_a_snapshot_is_of_the_moment_it_was_taken(tmp_path: Path) -> None:
+    live, before = state(), state()
+    entries = snapshot.freeze(live)
+    for k in range(2, 1500):
+        fold(live, seal(register(sensor_id=f"gre{k:06d}"), command_id=f"{k}", at_ms=9, actor="test"))
+    fold(live, seal(commands.ChangeSensor(sensor_id="gre000001", owner="Later"), command_id="x", at_ms=9, actor="test"))
+    snapshot.write(tmp_path / "s", entries, PLACE)
+    assert snapshot.read(tmp_path / "s")[0] == before
 
 
 def test_many_entries_take_many_frames(tmp_path: Path) -> None:

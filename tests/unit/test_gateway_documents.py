@@ -10,8 +10,6 @@ from producers.gateway import app, guide
 from producers.gateway.doors import CODES, DOCUMENT
 
 GATEWAY = Path(app.__file__).parent
-ELSEWHERE = {"upgrade_required"}
-"""Codes of the WebSocket's handshake."""
 
 
 def references(value: Any) -> list[str]:
@@ -40,12 +38,12 @@ def test_it_is_json_and_the_page_is_made_of_it() -> None:
 
 def test_every_code_that_is_answered_is_explained() -> None:
     known = {code for codes in CODES.values() for code in codes}
-    names = ("exact", "members", "tokens", "secrets", "entrance", "handlers", "app", "arrival", "media", "connection")
+    names = ("exact", "members", "tokens", "secrets", "entrance", "handlers", "app", "arrival", "media", "connection", "sockets")
     text = "\n".join((GATEWAY / f"{name}.py").read_text() for name in names)
     answered = set(re.findall(r'(?:Rejection|RejectedError|_rejected)\(\s*(?:\d+|status),\s*"([a-z_]+)"', text))
     answered |= set(re.findall(r'(?:no|_rejected)\("([a-z_]+)"', text))
     assert len(answered) > 20
-    assert answered <= known | ELSEWHERE
+    assert answered <= known
 
 
 def test_the_list_names_every_door() -> None:
