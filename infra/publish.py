@@ -71,16 +71,32 @@ class Publisher:
         """
         future = self._loop.create_future()
 
+        def done(failed: LogUnavailable | None) -> None:
+            if future.done():
+                return
+            if failed is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failed)
+
+        self.post(topic, key, value, done)
+        return future
+
+    def post(self, topic: str, key: bytes, value: bytes, done: Callable[[LogUnavailable | None], None]) -> None:
+        """Hand over one message, and be called when it is safe, with None, or has failed: cheaper than a future.
+
+        Raises:
+            LogUnavailable: as for `send`; then nobody is called.
+        """
+
         def acknowledged(error: KafkaError | None, _: Message) -> None:
             self._in_flight -= 1
-            if not future.done():
-                if error is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(self._failed(error))
+            try:
+                done(None if error is None else self._failed(error))
+            except Exception as problem:  # it would end the polling, and with it everybody's acknowledgements
+                self._loop.call_exception_handler({"message": "a caller failed on its acknowledgement", "exception": problem})
 
         self._produce(topic, key, value, acknowledged)
-        return future
 
     async def send_all(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
         """Publish (key, value) pairs and wait for every acknowledgement.

@@ -38,9 +38,10 @@ class Connection(web.RequestHandler):
         address: of the peer.
         counted: what limits of the peer are kept by; None: it is not limited.
         proxied: the peer is a proxy of ours, and its header names the client.
+        front: puts something before the reader of a WebSocket's frames.
     """
 
-    __slots__ = ("_away", "_head_of", "_head_since_s", "_server", "_unread_since_s", "address", "counted", "proxied")
+    __slots__ = ("_away", "_head_of", "_head_since_s", "_server", "_unread_since_s", "address", "counted", "front", "proxied")
 
     def __init__(self, server: "Server", **options: Any) -> None:
         super().__init__(server, **options)
@@ -49,6 +50,7 @@ class Connection(web.RequestHandler):
         self._head_of, self._head_since_s, self._unread_since_s = -1, 0.0, 0.0
         self.address, self.proxied = "", False
         self.counted: str | None = None
+        self.front: Callable[[Any], Any] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection, or turn it away."""
@@ -73,6 +75,10 @@ class Connection(web.RequestHandler):
             super().connection_lost(exc)
         else:
             self.transport = None
+
+    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
+        """From now on it is a WebSocket."""
+        super().set_parser(parser if self.front is None else self.front(parser), data_received_cb)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the parser, and notice the head of a request that comes in pieces."""

@@ -19,7 +19,8 @@ from aiohttp import WebSocketError, WSMsgType, web
 
 from infra.errors import PowermonError
 from infra.publish import LogUnavailable
-from producers.gateway import conversation, frames
+from producers.gateway import conversation, frames, meter_values
+from producers.gateway.connection import Connection
 from producers.gateway.conversation import Boot, Decision, Say, Store
 from producers.gateway.frames import FORMATION, FRAME_MAX, INTERNAL, NO_ID, Refused, Reply
 from producers.gateway.limits import RateLimit
@@ -27,6 +28,7 @@ from producers.gateway.meter_values import FORMAT_VERSION
 from producers.gateway.meters import Meters
 from producers.gateway.tokens import by_secret, owner
 from producers.gateway.verdict import MISSING, Admission, Rejection
+from producers.gateway.whole_frames import WholeFrames
 from schemas import topics, wire
 from streams.catalog.commands import ChangeSensor, Command
 from streams.catalog.outcome import Outcome
@@ -48,6 +50,9 @@ CALLS_MAX = 16
 
 REFUSED, REPLACED, GOING_AWAY, TRY_LATER, NOT_UTF8, TOO_BIG = 4401, 4409, 1012, 1013, 1007, 1009
 
+_UNREAD_MAX_BYTES = 16_384
+"""With more of our answers unread than this, frames go the long way, where reading stops."""
+
 _TOPIC = topics.READINGS.name
 _THREAD_FROM = 100_000
 
@@ -66,7 +71,7 @@ class Catalog(Protocol):
 class Log(Protocol):
     """What a connection needs of infra.publish.Publisher."""
 
-    def send(self, topic: str, key: bytes, value: bytes) -> asyncio.Future[None]: ...
+    def post(self, topic: str, key: bytes, value: bytes, done: Callable[[LogUnavailable | None], None]) -> None: ...
     async def send_all(self, topic: str, messages: list[tuple[bytes, bytes]]) -> None: ...
 
 
@@ -111,7 +116,7 @@ class Session:
         self._marking: asyncio.Task[None] | None = None
         self._in_flight = 0
         self._progress = asyncio.Event()
-        self._ending = False
+        self._identified = self._ending = False
         self._calls: dict[str, asyncio.Future[Reply]] = {}
         self._ws: web.WebSocketResponse[Any] = web.WebSocketResponse(
             timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=FRAME_MAX + 1, decode_text=False,
@@ -124,13 +129,16 @@ class Session:
         Args:
             known: called once the sensor has shown who it is.
         """
-        self._writer = await self._ws.prepare(request)
         assert request.transport is not None
         self._transport = request.transport
+        if isinstance(request.protocol, Connection):
+            request.protocol.front = lambda reader: WholeFrames(reader, self._take)
+        self._writer = await self._ws.prepare(request)
         self._parts.meters.sockets += 1
         try:
-            if await self._identified():
+            if await self._identify():
                 known(self)
+                self._identified = True
                 await self._converse()
         except ConnectionError:
             pass
@@ -174,7 +182,7 @@ class Session:
 
     # ---- who it is
 
-    async def _identified(self) -> bool:
+    async def _identify(self) -> bool:
         """Whether the sensor showed a good token, or its secret in the first frame."""
         if self._token is not None:
             admission = self._admission(_now_ms())
@@ -224,9 +232,7 @@ class Session:
     async def _converse(self) -> None:
         while (frame := await self._next()) is not None:
             now_ms = _now_ms()
-            sensor = self._parts.catalog.state.sensors.get(self.sensor_id)
-            admission = self._admission(now_ms)
-            zero_based = self._from_zero or (sensor is not None and sensor.zero_based)
+            admission, zero_based = self._admission(now_ms), self._counts_from_zero()
             if len(frame) < _THREAD_FROM:
                 decision = conversation.decide(frame, admission, zero_based, now_ms)
             else:
@@ -235,12 +241,41 @@ class Session:
             if isinstance(admission, Rejection):
                 await self._refuse_and_end(decision if isinstance(decision, Refused) else frames.refused(NO_ID, admission))
                 return
-            wait_s = self._parts.limit.wait_s(self.sensor_id, time.monotonic())
-            if wait_s and not isinstance(decision, Reply):
-                rejection = Rejection(429, "rate_limited", None, f"sensor {self.sensor_id} sends too often; wait", None, wait_s)
-                self._refuse(frames.refused(decision.id, rejection))
-            elif not await self._do(decision, now_ms):
+            if not isinstance(decision, Reply) and self._too_often(decision.id):
+                continue
+            if not await self._do(decision, now_ms):
                 return
+
+    def _take(self, text: bytes) -> bool:
+        """The short way for a text that can be accepted as it stands; whatever else came goes the long one."""
+        busy = self._in_flight >= WINDOW or self._transport.get_write_buffer_size() > _UNREAD_MAX_BYTES
+        if busy or not self._identified or self._ending:
+            return False
+        now_ms = _now_ms()
+        admission = self._admission(now_ms)
+        if isinstance(admission, Rejection):
+            return False
+        quick = meter_values.accept(text, self._counts_from_zero(), admission.scale, now_ms)
+        if quick is None:
+            return False
+        self._parts.meters.frames["MeterValues"] += 1
+        if not self._too_often(quick[0]):
+            self._store(Store(*quick, admission.refresh), now_ms)
+        return True
+
+    def _too_often(self, frame_id: str) -> bool:
+        """Count a frame; whether it was refused for being one too many."""
+        wait_s = self._parts.limit.wait_s(self.sensor_id, time.monotonic())
+        if not wait_s:
+            return False
+        self._parts.meters.limited["sensor"] += 1
+        detail = f"sensor {self.sensor_id} sends too often; wait"
+        self._refuse(frames.refused(frame_id, Rejection(429, "rate_limited", None, detail, None, wait_s)))
+        return True
+
+    def _counts_from_zero(self) -> bool:
+        sensor = self._parts.catalog.state.sensors.get(self.sensor_id)
+        return self._from_zero or (sensor is not None and sensor.zero_based)
 
     async def _next(self) -> bytes | None:
         """The next frame that may be taken; None when there are no more."""
@@ -287,26 +322,25 @@ class Session:
         for refused in found.rejected:
             self._parts.meters.refused[refused.rejection.code] += 1
         values = [wire.encode_reading(self._head, one.timestamp_s, now_ms, FORMAT_VERSION, one.probes) for one in found.readings]
-        safe: asyncio.Future[None]
+        done = partial(self._stored, store.id, conversation.accepted(store), len(values), time.perf_counter())
         if len(values) == 1:
             try:
-                safe = self._parts.log.send(_TOPIC, self._key, values[0])
+                self._parts.log.post(_TOPIC, self._key, values[0], done)
             except LogUnavailable as error:
                 self._refuse(_unavailable(store.id, error))
                 return
         else:
             safe = asyncio.ensure_future(self._parts.log.send_all(_TOPIC, [(self._key, value) for value in values]))
+            safe.add_done_callback(lambda safe: done(safe.exception()))
         self._in_flight += len(values)
         self._parts.meters.in_flight += 1
-        answer = conversation.accepted(store)
-        safe.add_done_callback(partial(self._stored, store.id, answer, len(values), time.perf_counter()))
 
-    def _stored(self, frame_id: str, answer: bytes, seconds: int, started_s: float, safe: asyncio.Future[None]) -> None:
+    def _stored(self, frame_id: str, answer: bytes, seconds: int, started_s: float, error: BaseException | None) -> None:
+        """The log has them, or has not: answer."""
         meters = self._parts.meters
         self._in_flight -= seconds
         meters.in_flight -= 1
         self._progress.set()
-        error = safe.exception()
         if error is None:
             meters.acknowledged(time.perf_counter() - started_s)
             meters.accepted += seconds
