@@ -18,8 +18,12 @@ MakeKafka = Callable[..., Running]
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """Ports that nobody listens on, below those the system gives to clients; each is returned once."""
-    numbers = itertools.count(20000 + os.getpid() * 37 % 8000)
+    """Ports that nobody listens on, below those the system gives to clients; each is returned once.
+
+    Test processes side by side each have numbers of their own.
+    """
+    side = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    numbers = itertools.count(20000 + side % 4 * 3000 + os.getpid() * 37 % 2500)
 
     def take() -> int:
         while True:
