@@ -3,13 +3,16 @@
 import asyncio
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
+from infra.cli import main
 from infra.errors import PartUnavailable
 from infra.settings import Settings
 from schemas import topics
@@ -196,6 +199,86 @@ def test_a_sensor_from_registration_to_revocation(powermon: Run) -> None:
     assert secret not in text
 
 
+def test_every_fact_of_a_sensor_by_command_line(powermon: Run, tmp_path: Path) -> None:
+    assert powermon("sites", "put", "cli-plant", "--zone", "Europe/Paris", "--name", "Plant 1").returncode == 0
+    facts = ("--units", "base", "--site", "cli-plant", "--owner", "Mill AG", "--address", "1 High St", "--category", "sub")
+    more = ("--zero-based", "--nominal-voltage", "230", "--contracted-power", "36000", "--threshold", "sag_pct=88")
+    added = powermon("sensors", "add", "clif000001", *facts, *more)
+    assert added.returncode == 0, added.stderr
+    changed = powermon(
+        "sensors", "change", "clif000001", "--owner", "Other", "--threshold", "sag_pct=", "--threshold", "swell_pct=112"
+    )
+    assert changed.returncode == 0, changed.stderr
+    (found,) = json.loads(
+        powermon("sensors", "list", "--search", "OTHER", "--site", "cli-plant", "--state", "new", "--json").stdout
+    )
+    expected = {
+        "owner": "Other",
+        "address": "1 High St",
+        "zone": "Europe/Paris",
+        "category": "sub",
+        "thresholds": {"swell_pct": 112},
+    }
+    assert found | expected | {"zero_based": True, "nominal_voltage_v": 230, "contracted_power_w": 36000} == found
+    renewed = powermon("sensors", "renew", "clif000001").stdout.strip()
+    assert renewed.startswith("pms_")
+    assert renewed != added.stdout.strip()
+    refused = powermon("sites", "remove", "cli-plant")
+    assert refused.returncode == 1
+    assert "clif000001 stands at site" in refused.stderr
+
+
+def test_a_hundred_sensors_from_a_file(powermon: Run, tmp_path: Path) -> None:
+    file, out = tmp_path / "fleet.csv", tmp_path / "secrets.csv"
+    file.write_text("\ufeffsensor_id;owner\r\n" + "".join(f"FLEET{k:06d};Mill AG\r\n" for k in range(100)))
+    dry = powermon("sensors", "import", str(file), "--dry-run", "--secrets", str(out))
+    assert (dry.returncode, dry.stdout, out.exists()) == (0, "", False), dry.stderr
+    assert "100 would be added" in dry.stderr
+    done = powermon("sensors", "import", str(file), "--secrets", str(out))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "100 added, 0 there already, 0 refused" in done.stderr
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    secrets = out.read_text().splitlines()
+    assert (secrets[0], len(secrets)) == ("sensor_id,secret", 101)
+    file.write_text(file.read_text() + "fleet000000;Mill AG\r\n12;x\r\nfleet000777;Mill AG\r\n")
+    again = powermon("sensors", "import", str(file), "--secrets", str(out), "--json")
+    assert again.returncode == 1
+    report = json.loads(again.stdout)
+    assert [report[name] for name in ("added", "unchanged", "refused")] == [1, 100, 2]
+    assert "secret" not in again.stdout
+    assert out.read_text().splitlines()[:-1] == secrets
+    assert out.read_text().splitlines()[-1].startswith("fleet000777,pms_")
+
+
+def test_a_tariff_by_command_line(powermon: Run, tmp_path: Path) -> None:
+    file = tmp_path / "tariff.json"
+    file.write_text('{"price": 0.2}')
+    put = powermon("tariffs", "put", str(file), "--id", "cli-blue", "--from", "2026-01-01")
+    assert put.returncode == 0, put.stderr
+    assert json.loads(powermon("tariffs", "show", "cli-blue", "--on", "2026-05-01").stdout) == {"price": 0.2}
+    listed = json.loads(powermon("tariffs", "list", "--json").stdout)
+    assert {"tariff_id": "cli-blue", "valid_from": ["2026-01-01"]} in listed
+    file.write_text("[]")
+    assert powermon("tariffs", "put", str(file), "--id", "cli-blue", "--from", "2026-01-01").returncode == 1
+    assert powermon("tariffs", "remove", "cli-blue", "--from", "2026-01-01").returncode == 0
+    assert powermon("tariffs", "show", "cli-blue").returncode == 1
+
+
+def test_a_persons_role_and_tokens(powermon: Run) -> None:
+    assert powermon("users", "add", "tess", "--role", "viewer").returncode == 0
+    assert powermon("users", "role", "tess", "operator").returncode == 0
+    token = powermon("tokens", "issue", "--user", "tess", "--scope", "write read").stdout.strip()
+    listed = powermon("tokens", "list", "--user", "tess", "--json")
+    (found,) = json.loads(listed.stdout)
+    assert (found["user"], found["scope"], found["id"]) == ("tess", "read write", hash_of(token)[:12])
+    assert powermon("tokens", "revoke", "0" * 12).returncode == 1
+    assert powermon("tokens", "revoke", found["id"]).returncode == 0
+    assert json.loads(powermon("tokens", "list", "--user", "tess", "--json").stdout) == []
+    assert len(powermon("users", "password", "tess").stdout.strip()) == 19
+    assert powermon("users", "remove", "tess").returncode == 0
+    assert powermon("users", "remove", "tess").returncode == 1
+
+
 def test_a_person(powermon: Run) -> None:
     added = powermon("users", "add", "ada", "--role", "operator")
     assert (added.returncode, len(added.stdout.strip())) == (0, 19)
@@ -213,10 +296,25 @@ def test_a_person(powermon: Run) -> None:
         ("tokens", "issue"),
         ("tokens", "issue", "--sensor", "gre000001", "--user", "ada"),
         ("users", "add", "Ada", "--role", "viewer"),
+        ("users", "role", "ada", "king"),
+        ("tokens", "issue", "--user", "ada", "--scope", "raed"),
+        ("sensors", "change", "gre000001"),
+        ("sensors", "add", "gre000001", "--threshold", "sag"),
+        ("sensors", "add", "gre000001", "--threshold", "sag=nan"),
+        ("sensors", "add", "gre000001", "--nominal-voltage", "-1"),
+        ("sensors", "add", "gre000001", "--owner", "a\nb"),
+        ("sensors", "list", "--state", "dead"),
+        ("sites", "put", "Bad", "--zone", "UTC"),
+        ("sites", "put", "plant", "--zone", "Mars/Olympus"),
+        ("tariffs", "remove", "blue", "--from", "2026-02-30"),
+        ("sensors", "import", "/dev/null", "--json"),
     ],
 )
-def test_wrong_usage_is_exit_status_2(powermon: Run, args: tuple[str, ...]) -> None:
-    assert powermon(*args).returncode == 2
+def test_wrong_usage_is_exit_status_2(args: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERMON_KAFKA_BOOTSTRAP", "127.0.0.1:1")  # told before anything is asked
+    with pytest.raises(SystemExit) as ended:
+        main(list(args))
+    assert ended.value.code == 2
 
 
 def test_without_a_broker_one_sentence(powermon: Run, free_port: Callable[[], int]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import jsonschema
 import pytest
 
 from infra.errors import PartUnavailable
@@ -406,6 +407,38 @@ async def test_the_document_names_every_route_and_no_other(site: Website) -> Non
     assert len(ids) == len(set(ids))
     named = set(document["components"]["schemas"])
     assert {ref.rpartition("/")[2] for ref in _refs(document)} == named
+
+
+async def test_answers_are_as_the_document_says(site: Website, api: Api) -> None:
+    async with aiohttp.ClientSession(site.url) as session, session.get("/api/v1/openapi.json") as answer:
+        document = await answer.json()
+    assert (await api("PUT", "sites/fits", {"zone": "UTC"})).status == 200
+    assert (await api("PUT", "tariffs/fits/2026-01-01", {"a": 1}, token=ADMIN)).status == 200
+    asked: list[tuple[str, str, str, object]] = [
+        ("POST", "sensors", "sensors", {"sensor_id": "fits000001", "site": "fits", "thresholds": {"a": 1}}),
+        ("POST", "sensors/{sensor_id}/tokens", "sensors/fits000001/tokens", {}),
+        ("GET", "sensors", "sensors", None),
+        ("GET", "sensors/{sensor_id}", "sensors/fits000001", None),
+        ("PATCH", "sensors/{sensor_id}", "sensors/fits000001", {"thresholds": {"a": None}}),
+        ("POST", "sensors/{sensor_id}/secret", "sensors/fits000001/secret", None),
+        ("GET", "sites", "sites", None),
+        ("POST", "users", "users", {"name": "fit", "role": "viewer"}),
+        ("POST", "users/{name}/tokens", "users/fit/tokens", {"days": 3}),
+        ("GET", "users/{name}/tokens", "users/fit/tokens", None),
+        ("GET", "tariffs", "tariffs", None),
+        ("GET", "tariffs/{tariff_id}/{day}", "tariffs/fits/2026-01-01", None),
+        ("GET", "status", "status", None),
+        ("GET", "sensors/{sensor_id}", "sensors/none000001", None),
+    ]
+    for method, template, path, body in asked:
+        operation = document["paths"][f"/api/v1/{template}"][method.lower()]
+        answered = await api(method, path, body, token=ADMIN)
+        described = operation["responses"][str(answered.status)]["content"]
+        (schema,) = (one["schema"] for media, one in described.items() if answered.headers["Content-Type"].startswith(media))
+        jsonschema.validate(answered.json, {**schema, "components": document["components"]})
+        if body is not None:
+            taken = operation["requestBody"]["content"]["application/json"]["schema"]
+            jsonschema.validate(body, {**taken, "components": document["components"]})
 
 
 def _refs(part: Any) -> Iterator[str]:
