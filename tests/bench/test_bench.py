@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from schemas import topics
 from schemas.registry import Registry
-from tests.bench import catalog_bench, feed, gateway_bench, latency_bench, sink_bench, stack, worker_bench
+from tests.bench import catalog_bench, feed, gateway_bench, latency_bench, replay_bench, sink_bench, stack, worker_bench
 from tests.bench.report import Report
 from tests.bench.worker_bench import BARE, FAUST, OURS, QUIX, STREAMS, Run
 
@@ -103,6 +104,7 @@ def test_worker(report: Report, tmp_path: Path) -> None:
             "bytes_per_message": sum(log) / len(readings),
         }
         runs = worker_bench.measure(settings, readings, tmp_path)
+        replay = report.figures["replay"] = replay_bench.measure(settings)
     report.figures["worker"] = {name: asdict(run) for name, run in runs.items()}
     ours = runs.pop(OURS)
     for name, run in runs.items():
@@ -111,8 +113,18 @@ def test_worker(report: Report, tmp_path: Path) -> None:
         report.add(f"worker: readings, beside {name}", *per_s, ours.per_s / run.per_s, REACH[name], wrong)
         if name == STREAMS:
             _jvm(report, ours, run)
+    _replay(report, ours, replay)
     assert not ours.wrong, ours.wrong
     assert not any(run.wrong for run in runs.values()), [run.wrong for run in runs.values()]
+
+
+def _replay(report: Report, worker: Run, found: dict[str, Any]) -> None:
+    for what, rate, reach in (("folded", found["fold_per_s"], 1.0), ("in ClickHouse", found["whole_per_s"], 0.5)):
+        rates = f"{rate:,.0f}/s", f"{worker.per_s:,.0f}/s"
+        report.add(
+            f"replay: readings until all are {what}, beside the worker", *rates, rate / worker.per_s, reach, found["wrong"]
+        )
+    assert not found["wrong"], found["wrong"]
 
 
 def _jvm(report: Report, ours: Run, run: Run) -> None:
