@@ -55,7 +55,7 @@ def record(settings: Settings, total: int, out: Path, form: str) -> None:
             str(out),
         ]
         sampler = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        worker_bench.watch(worker, settings.worker_port, total)
+        worker_bench.watch([worker], [settings.worker_port], total)
         asyncio.run(worker_bench.wait_committed(settings))
     finally:
         child.stop(worker, 15)

@@ -5,6 +5,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from infra import embedded, parts, topics
@@ -16,15 +17,18 @@ PARTITIONS = 4
 _PORTS = ("kafka", "kafka_controller", "registry", "gateway", "web", "worker", "sink")
 
 
-def settings_in(folder: Path) -> Settings:
+def settings_in(folder: Path, partitions: int = PARTITIONS) -> Settings:
     """Settings of a stack of its own in a folder, on free ports."""
     ports = {f"{name}_port": port for name, port in zip(_PORTS, _free_ports(len(_PORTS)), strict=True)}
-    return Settings.model_validate({"data": folder, "partitions": PARTITIONS, **ports})
+    return Settings.model_validate({"data": folder, "partitions": partitions, **ports})
 
 
 @contextlib.contextmanager
-def log_and_registry() -> Iterator[tuple[Settings, int]]:
+def log_and_registry(partitions: int = PARTITIONS, *, join_ms: int = 0) -> Iterator[tuple[Settings, int]]:
     """A broker with every topic, and a registry with every schema; gone at the end, with all they held.
+
+    Args:
+        join_ms: how long a new group waits for further members before it begins.
 
     Yields:
         where they are, and the broker's process id.
@@ -32,11 +36,14 @@ def log_and_registry() -> Iterator[tuple[Settings, int]]:
     for part in parts.ALL:
         parts.fetch(part, Settings().parts, print)
     with tempfile.TemporaryDirectory(prefix="powermon-bench-") as folder:
-        settings = settings_in(Path(folder))
+        settings = settings_in(Path(folder), partitions)
         running: list[Running] = []
         try:
             for make in (embedded.kafka, embedded.registry):
-                running.append(Running(make(settings), settings.data / "logs"))
+                program = make(settings)
+                if make is embedded.kafka and join_ms:
+                    program = _patient(program, settings.data / "kafka" / "server.properties", join_ms)
+                running.append(Running(program, settings.data / "logs"))
                 running[-1].start()
                 running[-1].wait_ready()
                 if make is embedded.kafka:
@@ -46,6 +53,15 @@ def log_and_registry() -> Iterator[tuple[Settings, int]]:
         finally:
             for one in reversed(running):
                 one.stop()
+
+
+def _patient(program: embedded.Program, properties: Path, join_ms: int) -> embedded.Program:
+    def prepare() -> None:
+        program.prepare()
+        with properties.open("a") as file:
+            file.write(f"\ngroup.initial.rebalance.delay.ms={join_ms}\n")
+
+    return replace(program, prepare=prepare)
 
 
 def _free_ports(count: int) -> list[int]:

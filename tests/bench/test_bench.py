@@ -118,6 +118,22 @@ def test_worker(report: Report, tmp_path: Path) -> None:
     assert not any(run.wrong for run in runs.values()), [run.wrong for run in runs.values()]
 
 
+def test_workers_side_by_side(report: Report, tmp_path: Path) -> None:
+    """Whether a reading costs the same when two share the work, over many partitions."""
+    partitions = 64
+    readings = feed.plan(READINGS, partitions)
+    with stack.log_and_registry(partitions, join_ms=4000) as (settings, _):
+        feed.fill(settings.kafka, Registry(settings.registry, settings.schema_cache).id_of(topics.READINGS), readings)
+        one, two = (worker_bench.ours(settings, readings, tmp_path, workers) for workers in (1, 2))
+    report.figures["side by side"] = [asdict(run) for run in (one, two)]
+    wrong = one.wrong or two.wrong
+    rates, costs = ([f"{getattr(run, name):,.0f}" for run in (two, one)] for name in ("per_s", "per_cpu_s"))
+    what = f"two workers, {partitions} partitions, beside one on the same machine: readings"
+    report.add(f"{what} a second", *rates, two.per_s / one.per_s, None, wrong)
+    report.add(f"{what} a CPU second", *costs, two.per_cpu_s / one.per_cpu_s, None, wrong)
+    assert not wrong, wrong
+
+
 def _replay(report: Report, worker: Run, found: dict[str, Any]) -> None:
     for what, rate, reach in (("folded", found["fold_per_s"], 1.0), ("in ClickHouse", found["whole_per_s"], 0.5)):
         rates = f"{rate:,.0f}/s", f"{worker.per_s:,.0f}/s"

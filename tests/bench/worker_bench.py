@@ -1,6 +1,7 @@
 """The worker beside other engines that do the same job on the same topic: readings in, exact minutes out."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -54,7 +55,7 @@ class Run:
     Attributes:
         per_s: messages a second between the first and the last that was folded.
         late_half_per_s: the same over the second half.
-        per_cpu_s: messages per CPU second of the engine's process.
+        per_cpu_s: messages per CPU second of the engine's processes, those read twice in a rebalance counted twice.
         published_per_s: from the first fold until the last minute was acknowledged.
         wrong: how its minutes differ from what they must be; None when they do not.
     """
@@ -117,7 +118,7 @@ def measure(settings: Settings, feed: Feed, scratch: Path, rounds: int = ROUNDS)
     streams = build.command(scratch)
     pairs: dict[str, list[Run]] = {OURS: [], STREAMS: []}
     for _ in range(rounds):
-        pairs[OURS].append(ours(settings, feed, scratch / "worker.log"))
+        pairs[OURS].append(ours(settings, feed, scratch))
         if streams is not None:
             pairs[STREAMS].append(other(STREAMS, streams, settings, feed, len(feed)))
     found = {name: median(runs) for name, runs in pairs.items() if runs}
@@ -130,44 +131,60 @@ def measure(settings: Settings, feed: Feed, scratch: Path, rounds: int = ROUNDS)
 # ---- ours
 
 
-def ours(settings: Settings, feed: Feed, log: Path) -> Run:
-    """The worker's own process, over the whole topic."""
+def ours(settings: Settings, feed: Feed, logs: Path, workers: int = 1) -> Run:
+    """Workers' own processes, one group, over the whole topic; readings are counted from when all of them fold.
+
+    Args:
+        logs: a folder for what they print.
+    """
     forget(settings, GROUP)
     start = outputs.ends(settings.kafka, topics.MINUTES.name)
     others = {topic: outputs.ends(settings.kafka, topic.name) for topic in (topics.LATE, topics.DEAD_LETTERS)}
-    process = child.spawn([sys.executable, "-m", "infra.cli", "worker"], log, environment(settings), ROOT)
+    ports = [settings.worker_port + 10 * k for k in range(workers)]
+    processes = [
+        child.spawn(
+            [sys.executable, "-m", "infra.cli", "worker"],
+            logs / f"worker-{port}.log",
+            environment(settings.model_copy(update={"worker_port": port})),
+            ROOT,
+        )
+        for port in ports
+    ]
     try:
-        marks = watch(process, settings.worker_port, len(feed))
+        marks = watch(processes, ports, len(feed))
         published_at = asyncio.run(wait_committed(settings))
-        peak_mb = memory_mb(process.pid, "VmHWM")
+        peak_mb = sum(memory_mb(process.pid, "VmHWM") for process in processes)
     finally:
-        child.stop(process, 15)
+        for process in processes:
+            child.stop(process, 15)
     found, upserts = outputs.minutes(settings.kafka, topics.MINUTES.name, start)
     wrong = outputs.difference(found, feed.everything)
     for topic, before in others.items():
         if outputs.ends(settings.kafka, topic.name) != before:
             wrong = f"something was sent to {topic.name}"
-    return summary(OURS, marks, published_at, peak_mb, upserts, wrong)
+    name = OURS if workers == 1 else f"{OURS}, {workers} processes"
+    return summary(name, marks, published_at, peak_mb, upserts, wrong)
 
 
-def watch(process: subprocess.Popen[bytes], port: int, total: int) -> list[Mark]:
-    """Ask the worker how far it is until it has folded everything."""
+def watch(processes: Sequence[subprocess.Popen[bytes]], ports: Sequence[int], total: int) -> list[Mark]:
+    """Ask workers how far they are until they have folded everything; the first mark is when each has begun."""
     marks: list[Mark] = []
     deadline = time.monotonic() + LONG_S
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with contextlib.ExitStack() as open_:
+        doors = [open_.enter_context(closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10))) for port in ports]
         while time.monotonic() < deadline:
-            assert process.poll() is None, "the worker ended"
+            assert all(process.poll() is None for process in processes), "a worker ended"
             time.sleep(POLL_S)
-            count = _folded(connection)
-            if count > (marks[-1][2] if marks else 0):
-                marks.append((time.monotonic(), cpu_s(process.pid), count))
-            if count >= total:
+            counts = [_folded(door) for door in doors]
+            if (marks or min(counts) > 0) and sum(counts) > (marks[-1][2] if marks else 0):
+                marks.append((time.monotonic(), sum(cpu_s(process.pid) for process in processes), sum(counts)))
+            if sum(counts) >= total:
                 return marks
-    raise AssertionError(f"the worker folded {marks[-1][2] if marks else 0} of {total} readings")
+    raise AssertionError(f"the workers folded {marks[-1][2] if marks else 0} of {total} readings")
 
 
 def _folded(connection: http.client.HTTPConnection) -> int:
-    """How many readings the worker has folded; 0 as long as it does not answer."""
+    """How many readings a worker has folded; 0 as long as it does not answer."""
     try:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
