@@ -83,7 +83,7 @@ def test_catalog(report: Report) -> None:
     report.add("catalog: the same, to reach", times[0], f"{START_S:.0f} s", START_S / kept["ready_s"], 1.0, wrong)
     memory = f"{kept['memory_mb']:.0f} MB", f"{whole['memory_mb']:.0f} MB"
     report.add("catalog: memory after it", *memory, whole["memory_mb"] / kept["memory_mb"], None, wrong)
-    held, calm = whole["write_held_ms"][0], whole["calm_ms"][0]
+    held, calm = (max(run[name][0] for run in (whole, kept)) for name in ("write_held_ms", "calm_ms"))
     what = "catalog: the event loop held while a snapshot is written, beside a loop that does nothing"
     report.add(what, f"{held:.1f} ms", f"{calm:.1f} ms", calm / held, None, wrong)
     assert not wrong, wrong
