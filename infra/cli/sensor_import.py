@@ -42,7 +42,7 @@ def run(file: Path, *, dry_run: bool, out: Path | None, as_json: bool) -> None:
     columns = TextColumn("import"), BarColumn(), MofNCompleteColumn()
     with (
         _secrets(None if dry_run else out, to_stdout=not dry_run) as keep,
-        Progress(*columns, console=console, transient=True) as bar,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
         task = bar.add_task("import", total=len(rows))
 

@@ -22,9 +22,9 @@ from producers.gateway.handlers import Handlers
 from producers.gateway.limits import RateLimit, Seldom
 from producers.gateway.meters import Meters
 from producers.gateway.routes import Handler, Routes
+from producers.gateway.socket_parts import Parts
 from producers.gateway.sockets import Sockets
 from producers.gateway.verdict import Rejection
-from producers.gateway.websocket import Parts
 from schemas import topics
 from schemas.registry import Registry
 from streams.catalog.view import CatalogView, Schemas, view_of

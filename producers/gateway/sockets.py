@@ -11,10 +11,12 @@ from aiohttp.hdrs import AUTHORIZATION
 
 from producers.gateway import replies
 from producers.gateway.arrival import Arrivals, unavailable
+from producers.gateway.calls import NoAnswer
 from producers.gateway.members import RejectedError, is_sensor_id, kind, member, no, top_level, wrong_type
+from producers.gateway.socket_parts import Parts
 from producers.gateway.tokens import bearer
 from producers.gateway.verdict import Rejection
-from producers.gateway.websocket import GOING_AWAY, REPLACED, NoAnswer, Parts, Session
+from producers.gateway.websocket import GOING_AWAY, REPLACED, Session
 from streams.catalog.state import State
 from streams.catalog.tokens import hash_of, same
 
@@ -88,7 +90,7 @@ class Sockets:
         action, payload = asked
         structlog.get_logger(__name__).info("sensor called", sensor_id=session.sensor_id, action=action, user=user)
         try:
-            reply = await session.call(action, payload)
+            reply = await session.calls.ask(action, payload)
         except NoAnswer as error:
             return Rejection(504, "unavailable", None, str(error))
         if reply.error is None:

@@ -7,46 +7,40 @@ has caught up. So what a connection holds is bounded, whoever is slow.
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from aiohttp import WebSocketError, WSMsgType, web
 
-from infra.errors import PowermonError
 from infra.publish import LogUnavailable
 from producers.gateway import conversation, frames, meter_values
+from producers.gateway.calls import Calls
 from producers.gateway.connection import Connection
 from producers.gateway.conversation import Boot, Decision, Say, Store
 from producers.gateway.frames import FORMATION, FRAME_MAX, INTERNAL, NO_ID, Refused, Reply
-from producers.gateway.limits import RateLimit
 from producers.gateway.meter_values import FORMAT_VERSION
-from producers.gateway.meters import Meters
+from producers.gateway.socket_parts import Parts
 from producers.gateway.tokens import by_secret, owner
 from producers.gateway.verdict import MISSING, Admission, Rejection
 from producers.gateway.whole_frames import WholeFrames
+from producers.gateway.zero_based import ZeroBased
 from schemas import topics, wire
-from streams.catalog.commands import ChangeSensor, Command
-from streams.catalog.outcome import Outcome
-from streams.catalog.state import State
 from streams.catalog.tokens import hash_of
 
 WINDOW = 600
-"""Seconds of one connection that may wait for the log; one more frame may come on top."""
+"""Seconds of one connection that may wait for the log before the next frame is looked at."""
 
 FIRST_FRAME_S = 10.0
 HEARTBEAT_S = 60.0
 """A ping after this long without a byte; half of it later a peer that stays silent is dead."""
+ACKS_S = 10.0
+"""How long an end waits for the log's acknowledgements."""
 CLOSE_S = 2.0
 DRAIN_S = 30.0
 """How long a sensor may leave our answers unread before its connection is cut."""
-CALL_S = 30.0
-CALLS_MAX = 16
-"""Calls of ours that may wait for a sensor's answer."""
 
 REFUSED, REPLACED, GOING_AWAY, TRY_LATER, NOT_UTF8, TOO_BIG = 4401, 4409, 1012, 1013, 1007, 1009
 
@@ -60,64 +54,29 @@ _THREAD_FROM = 100_000
 logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
 
 
-class Catalog(Protocol):
-    """What a connection needs of streams.catalog.view.CatalogView."""
-
-    state: State
-
-    async def submit(self, command: Command, *, actor: str = ...) -> Outcome: ...
-
-
-class Log(Protocol):
-    """What a connection needs of infra.publish.Publisher."""
-
-    def post(self, topic: str, key: bytes, value: bytes, done: Callable[[LogUnavailable | None], None]) -> None: ...
-    async def send_all(self, topic: str, messages: list[tuple[bytes, bytes]]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What all connections share.
-
-    Attributes:
-        schema_id: of sensor.readings.
-        limit: requests per sensor, the same as for its posts.
-        check_secret: (sensor id, the member `secret`, address of the peer); counts wrong ones.
-    """
-
-    catalog: Catalog
-    log: Log
-    schema_id: int
-    limit: RateLimit
-    meters: Meters
-    check_secret: Callable[[str, Any, str], Rejection | None]
-
-
-class NoAnswer(Exception):
-    """The sensor did not answer a call in time, or cannot be asked."""
-
-
 class Session:
     """One connection.
 
     Args:
         token: of the Authorization header, or None: then the secret must come in the first frame.
         address: of the peer.
+
+    Attributes:
+        calls: ours to the sensor.
     """
 
     def __init__(self, parts: Parts, sensor_id: str, token: str | None, address: str) -> None:
-        self.sensor_id = sensor_id
+        self.sensor_id, self.calls = sensor_id, Calls(sensor_id, self._say)
         self._parts, self._address = parts, address
         # Of token and secret only hashes are kept: a picture of this process's memory gives nothing away for long.
         self._token = None if token is None else hash_of(token)
         self._secret: str | None = None
         self._key, self._head = sensor_id.encode(), wire.reading_head(parts.schema_id, sensor_id)
-        self._from_zero = False
-        self._marking: asyncio.Task[None] | None = None
+        self._zero_based = ZeroBased(parts.catalog, sensor_id)
         self._in_flight = 0
         self._progress = asyncio.Event()
         self._identified = self._ending = False
-        self._calls: dict[str, asyncio.Future[Reply]] = {}
+        self._storing: set[asyncio.Future[None]] = set()
         self._ws: web.WebSocketResponse[Any] = web.WebSocketResponse(
             timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=FRAME_MAX + 1, decode_text=False,
             protocols=("ocpp1.6",),
@@ -144,8 +103,7 @@ class Session:
             pass
         finally:
             self._parts.meters.sockets -= 1
-            for waiting in self._calls.values():
-                waiting.cancel()
+            self.calls.close()
             if self._transport.get_write_buffer_size():
                 self._transport.abort()  # a close would wait for a peer that does not read
         return self._ws
@@ -155,30 +113,15 @@ class Session:
         if self._ending:
             return
         self._ending = True
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(DRAIN_S):
+        self.calls.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ACKS_S):
                 await self._until(0)
-                await self._ws.close(code=code, message=reason.encode())
-
-    async def call(self, action: str, payload: dict[str, Any], timeout_s: float = CALL_S) -> Reply:
-        """Ask the sensor.
-
-        Raises:
-            NoAnswer: it did not answer in time, its connection ended, or too many calls wait already.
-        """
-        if len(self._calls) >= CALLS_MAX or self._ending:
-            raise NoAnswer(f"sensor {self.sensor_id} has {len(self._calls)} calls to answer already, or is leaving")
-        call_id = secrets.token_hex(8)
-        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._calls[call_id] = waiting
         try:
-            self._say(frames.call(call_id, action, payload))
-            await asyncio.wait([waiting], timeout=timeout_s)
-        finally:
-            del self._calls[call_id]
-        if not waiting.done() or waiting.cancelled():
-            raise NoAnswer(f"sensor {self.sensor_id} did not answer {action} within {timeout_s:g} s")
-        return waiting.result()
+            async with asyncio.timeout(2 * CLOSE_S):
+                await self._ws.close(code=code, message=reason.encode())
+        except (TimeoutError, ConnectionError):
+            self._transport.abort()
 
     # ---- who it is
 
@@ -231,8 +174,9 @@ class Session:
 
     async def _converse(self) -> None:
         while (frame := await self._next()) is not None:
+            await self._until(WINDOW - 1)
             now_ms = _now_ms()
-            admission, zero_based = self._admission(now_ms), self._counts_from_zero()
+            admission, zero_based = self._admission(now_ms), self._zero_based.now
             if len(frame) < _THREAD_FROM:
                 decision = conversation.decide(frame, admission, zero_based, now_ms)
             else:
@@ -255,7 +199,7 @@ class Session:
         admission = self._admission(now_ms)
         if isinstance(admission, Rejection):
             return False
-        quick = meter_values.accept(text, self._counts_from_zero(), admission.scale, now_ms)
+        quick = meter_values.accept(text, self._zero_based.now, admission.scale, now_ms)
         if quick is None:
             return False
         self._parts.meters.frames["MeterValues"] += 1
@@ -273,13 +217,8 @@ class Session:
         self._refuse(frames.refused(frame_id, Rejection(429, "rate_limited", None, detail, None, wait_s)))
         return True
 
-    def _counts_from_zero(self) -> bool:
-        sensor = self._parts.catalog.state.sensors.get(self.sensor_id)
-        return self._from_zero or (sensor is not None and sensor.zero_based)
-
     async def _next(self) -> bytes | None:
-        """The next frame that may be taken; None when there are no more."""
-        await self._until(WINDOW - 1)
+        """The next frame; None when there are no more."""
         while True:
             if self._transport.get_write_buffer_size():
                 await self._drained()
@@ -304,9 +243,7 @@ class Session:
         elif isinstance(decision, Boot):
             return await self._boot(decision)
         elif isinstance(decision, Reply):
-            waiting = self._calls.get(decision.id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(decision)
+            self.calls.answered(decision)
         elif decision.rejection.code == "bad_encoding":
             # RFC 6455 section 8.1: a text that is not UTF-8 ends the connection.
             await self._refuse_and_end(decision, NOT_UTF8)
@@ -318,7 +255,7 @@ class Session:
     def _store(self, store: Store, now_ms: int) -> None:
         found = store.seconds
         if found.from_zero:
-            self._mark_zero_based()
+            self._zero_based.seen()
         for refused in found.rejected:
             self._parts.meters.refused[refused.rejection.code] += 1
         values = [wire.encode_reading(self._head, one.timestamp_s, now_ms, FORMAT_VERSION, one.probes) for one in found.readings]
@@ -331,7 +268,9 @@ class Session:
                 return
         else:
             safe = asyncio.ensure_future(self._parts.log.send_all(_TOPIC, [(self._key, value) for value in values]))
-            safe.add_done_callback(lambda safe: done(safe.exception()))
+            self._storing.add(safe)
+            safe.add_done_callback(self._storing.discard)
+            safe.add_done_callback(lambda safe: done(asyncio.CancelledError() if safe.cancelled() else safe.exception()))
         self._in_flight += len(values)
         self._parts.meters.in_flight += 1
 
@@ -349,22 +288,6 @@ class Session:
         if not isinstance(error, LogUnavailable):
             structlog.get_logger(__name__).error("seconds not stored", sensor_id=self.sensor_id, exc_info=error)
         self._refuse(_unavailable(frame_id, error))
-
-    def _mark_zero_based(self) -> None:
-        """From now on here; and in the catalog, for other connections and other gateways."""
-        self._from_zero = True
-        sensor = self._parts.catalog.state.sensors.get(self.sensor_id)
-        if sensor is not None and not sensor.zero_based and (self._marking is None or self._marking.done()):
-            self._marking = asyncio.create_task(self._mark())
-
-    async def _mark(self) -> None:
-        log = structlog.get_logger(__name__)
-        try:
-            command = ChangeSensor(sensor_id=self.sensor_id, zero_based=True)
-            await self._parts.catalog.submit(command, actor=f"sensor:{self.sensor_id}")
-            log.info("sensor numbers its probes from 0", sensor_id=self.sensor_id)
-        except PowermonError as error:  # the next frame with a probe 0 tries again
-            log.warning("sensor not marked as numbering its probes from 0", sensor_id=self.sensor_id, reason=str(error))
 
     # ---- what is sent
 

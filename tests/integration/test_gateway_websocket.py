@@ -51,7 +51,7 @@ class Edge:
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until the gateway has seen what was written to the catalog, or the like."""
         async with asyncio.timeout(20):
-            while not true():  # noqa: ASYNC110 -- the view of another process says when
+            while not true():  # noqa: ASYNC110 -- nobody signals it
                 await asyncio.sleep(0.01)
 
 

@@ -1,5 +1,6 @@
 """WebSocket frames to decisions: tables, and whatever else may come."""
 
+import itertools
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from producers.gateway import conversation, exact, frames, meter_values
 from producers.gateway.conversation import Boot, Say, Store
 from producers.gateway.frames import Refused, Reply
 from producers.gateway.verdict import Admission, Post, Rejection
+from producers.gateway.whole_frames import WholeFrames
 
 NOW_MS = 1_800_000_000_000
 GOOD = Admission(1, False)
@@ -210,7 +212,7 @@ STANDARD = {"value": "229.6", "measurand": "Voltage", "phase": "L1-N", "unit": "
         pytest.param(values(entry(timestamp=NOW_MS)), "timestamp_future", "meterValue[0].timestamp", id="milliseconds"),
         pytest.param(values(entry(timestamp="9" * 25)), "timestamp_future", "meterValue[0].timestamp", id="25 digits"),
         pytest.param(values({"timestamp": 1_700_000_000}), "missing_field", "meterValue[0].sampledValue", id="no samples"),
-        pytest.param(values({"timestamp": 1700000000, "sampledValue": []}), "bad_probe_count", "meterValue[0].sampledValue", id="0"),
+        pytest.param(values(entry() | {"sampledValue": []}), "bad_probe_count", "meterValue[0].sampledValue", id="no probe"),
         pytest.param(sign(probe=4), "bad_probe_id", "meterValue[0].sampledValue[0].probe", id="probe 4"),
         pytest.param(sign(probe="1"), "wrong_type", "meterValue[0].sampledValue[0].probe", id="a quoted probe"),
         pytest.param(
@@ -400,3 +402,81 @@ def test_good_frames_take_the_short_way() -> None:
         values(entry(sampled(probe=0))),
     ):
         assert meter_values.accept(json.dumps(frame).encode(), False, 1, NOW_MS) is not None
+
+
+# ---- bytes of the wire
+
+
+class Reader:
+    """Keeps what it gets, as aiohttp's reader would."""
+
+    def __init__(self) -> None:
+        self.got = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.got += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self.got += b"(end)"
+
+
+def masked(text: bytes, first: int = 0x81, mask: bytes = b"\x01\x80\xff\x00") -> bytes:
+    body = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
+    n = len(text)
+    head = bytes((first, 0x80 | n)) if n < 126 else bytes((first, 0xFE)) + n.to_bytes(2, "big")
+    return (head if n < 65_536 else bytes((first, 0xFF)) + n.to_bytes(8, "big")) + mask + body
+
+
+LONG = b"l" * 20_000
+WIRE = [
+    (masked(b"good 1"), b"good 1"),
+    (masked(b"bad"), None),
+    (masked(b"ping", 0x89), None),
+    (masked(b"good" + b"x" * 300), b"good" + b"x" * 300),
+    (masked(b"good, in ", 0x01), None),
+    (masked(b"good, but between fragments"), None),
+    (masked(b"two", 0x80), None),
+    (masked(LONG), None),
+    (masked(b"good, with a reserved bit", 0xC1), None),
+    (b"\x81\x04good", None),
+    (masked(b""), None),
+    (masked(b"good last"), b"good last"),
+]
+
+
+@given(st.lists(st.integers(0, sum(len(raw) for raw, _ in WIRE)), max_size=40))
+@settings(max_examples=200)
+def test_any_cut_of_the_bytes_gives_the_same(cuts: list[int]) -> None:
+    stream, taken, reader = b"".join(raw for raw, _ in WIRE), [], Reader()
+
+    def take(text: bytes) -> bool:
+        if text.startswith(b"good"):
+            taken.append(text)
+            return True
+        return False
+
+    whole = WholeFrames(reader, take)
+    for start, end in itertools.pairwise([0, *sorted(cuts), len(stream)]):
+        assert whole.feed_data(stream[start:end]) == (False, b"")
+    whole.feed_eof()
+    assert taken == [text for _, text in WIRE if text is not None]
+    assert reader.got == b"".join(raw for raw, text in WIRE if text is None) + b"(end)"
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_reach_the_reader_or_wait_for_more(raw: bytes) -> None:
+    reader = Reader()
+    WholeFrames(reader, lambda _: False).feed_data(raw)
+    assert raw.startswith(reader.got)
+
+
+def test_when_the_reader_has_enough_so_has_all_else() -> None:
+    class Full(Reader):
+        def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+            super().feed_data(data)
+            return True, b""
+
+    reader = Full()
+    assert WholeFrames(reader, lambda _: False).feed_data(masked(b"a") + masked(b"b")) == (True, b"")
+    assert reader.got == masked(b"a")
