@@ -20,6 +20,7 @@ from producers.gateway.connection import Connection, Server
 from producers.gateway.entrance import Entrance
 from producers.gateway.handlers import Handlers
 from producers.gateway.limits import RateLimit, Seldom
+from producers.gateway.members import echo
 from producers.gateway.meters import Meters
 from producers.gateway.routes import Handler, Routes
 from producers.gateway.socket_parts import Parts
@@ -156,7 +157,7 @@ class Gateway:
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         found = self._routes.find(request.method, request.path)
         if found is None:
-            return self._refuse(Rejection(404, "not_found", None, f"there is nothing at {request.path[:80]!a}"))
+            return self._refuse(Rejection(404, "not_found", None, f"there is nothing at {echo(request.path, 80)}"))
         if isinstance(found, list):
             allowed = ", ".join(found)
             answer = self._refuse(Rejection(405, "method_not_allowed", None, f"{request.method[:20]!a} came; expected {allowed}"))

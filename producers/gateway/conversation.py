@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from producers.gateway import frames, meter_values
 from producers.gateway.frames import NO_ID, SECURITY, Call, Refused, Reply, refused
+from producers.gateway.members import echo
 from producers.gateway.meter_values import Seconds
 from producers.gateway.verdict import MISSING, Admission, Rejection
 
@@ -114,7 +115,7 @@ def _other(call: Call, now_ms: int) -> Boot | Say | Refused:
         if type(payload.get("transactionId")) is int:
             answer["transactionId"] = payload["transactionId"]
     else:
-        detail = f"action {action[:40]!a} came; expected one of {', '.join(_ACTIONS)}"
+        detail = f"action {echo(action, 40)} came; expected one of {', '.join(_ACTIONS)}"
         return refused(call.id, Rejection(404, "not_found", None, detail))
     return Say(call.id, action, frames.result(call.id, answer))
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.hdrs import AUTHORIZATION
 
 from infra.errors import PartUnavailable
-from producers.gateway import provisioning, replies, secrets, timesync
+from producers.gateway import addresses, provisioning, replies, secrets, timesync
 from producers.gateway.arrival import Arrivals, unavailable
 from producers.gateway.limits import RateLimit, Seldom, WrongSecrets
 from producers.gateway.meters import Meters
@@ -69,7 +69,7 @@ class Entrance:
         self._meters.boots += 1
         address = self._address_of(request)
         self._log.info("sensor boots", sensor_id=asked.sensor_id, address=address, firmware=asked.firmware, format=asked.version)
-        issued["host"] = self._public_host or request.headers.get("Host", "")
+        issued["host"] = self._public_host or provisioning.host(request.headers.get("Host", ""))
         issued |= {"urls": provisioning.URLS, "settings": provisioning.SETTINGS}
         issued["time"] = timesync.stamps(asked.t0, received_ms, _now_ms())
         return _fresh(issued)
@@ -110,7 +110,7 @@ class Entrance:
         more = self._seldom.more("secret", now_s)
         if more is not None:
             self._log.warning("secret refused", sensor_id=sensor_id, address=address, more=more)
-        wait_s = self._wrong.wait_s((f"sensor {sensor_id}", f"address {address}"), now_s)
+        wait_s = self._wrong.wait_s((f"sensor {sensor_id}", f"address {addresses.counted(address) or address}"), now_s)
         if not wait_s:
             return refused
         self._meters.limited["secret"] += 1

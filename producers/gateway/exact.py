@@ -5,7 +5,18 @@ It is slow and sees everything; body.py answers good bodies before it is asked.
 
 from typing import Any
 
-from producers.gateway.members import RejectedError, kind, member, no, sensor_id_of, shown, top_level, version_of, wrong_type
+from producers.gateway.members import (
+    RejectedError,
+    echo,
+    kind,
+    member,
+    no,
+    sensor_id_of,
+    shown,
+    top_level,
+    version_of,
+    wrong_type,
+)
 from producers.gateway.verdict import MISSING, Admit, Batch, Post, Probe, Reading, RejectedRecord, Rejection
 from schemas.units import SAMPLES_MAX, SAMPLES_MIN
 
@@ -117,7 +128,7 @@ def _probe(probe: Any, index: int, taken: list[int], scale: int) -> Probe:
     if not isinstance(probe_type, str):
         wrong_type(f"{at}.probe_type", probe_type, "a string")
     if probe_type not in PROBE_TYPES:
-        no("bad_probe_type", f"{at}.probe_type", f"{probe_type[:20]!a} came; expected CT or rogow_coil")
+        no("bad_probe_type", f"{at}.probe_type", f"{echo(probe_type, 20)} came; expected CT or rogow_coil")
     power = _samples(probe, "power", at)
     power = _ranged(power, -POWER_MAX_MW, POWER_MAX_MW, scale, f"{at}.power", "mW")
     pf = _samples(probe, "pf", at, len(power))

@@ -7,6 +7,9 @@ from producers.gateway.verdict import Rejection
 
 _UTF8 = re.compile(r"utf-?8", re.IGNORECASE)
 _GZIP = 16 + zlib.MAX_WBITS
+_WINDOW = 16_384
+_MEMBERS_MAX = 1000
+"""A device that packs each second by itself needs 600 for a batch."""
 
 
 def media_type(content_type: str | None) -> Rejection | None:
@@ -50,22 +53,30 @@ def too_large(came: str, limit: int) -> Rejection:
 def gunzip(body: bytes, limit: int) -> bytes | Rejection:
     """Decompress, never to more than limit bytes.
 
-    Several members one behind the other are one body, as RFC 1952 has it.
+    Several members one behind the other are one body, as RFC 1952 has it. They are read through a window: zlib copies what
+    follows a member, and a hundred thousand empty ones in two megabytes took ten seconds.
     """
-    out = b""
+    out = bytearray()
+    at = members = 0
     while True:
+        members += 1
+        if members > _MEMBERS_MAX:
+            return Rejection(400, "bad_gzip", None, f"more than {_MEMBERS_MAX} gzip members came; expected one")
         member = zlib.decompressobj(_GZIP)
-        try:
-            out += member.decompress(body, limit + 1 - len(out))
-        except zlib.error as error:
-            return Rejection(400, "bad_gzip", None, f"the body is not gzip: {error}")
-        if len(out) > limit:
-            return too_large("more bytes came", limit)
-        if not member.eof:
-            return Rejection(400, "bad_gzip", None, "the gzip body ends too early")
-        body = member.unused_data
-        if not body:
-            return out
+        while not member.eof:
+            window = body[at : at + _WINDOW]
+            if not window:
+                return Rejection(400, "bad_gzip", None, "the gzip body ends too early")
+            at += len(window)
+            try:
+                out += member.decompress(window, limit + 1 - len(out))
+            except zlib.error as error:
+                return Rejection(400, "bad_gzip", None, f"the body is not gzip: {error}")
+            if len(out) > limit:
+                return too_large("more bytes came", limit)
+        at -= len(member.unused_data)
+        if at == len(body):
+            return bytes(out)
 
 
 def _rejected(code: str, detail: str) -> Rejection:

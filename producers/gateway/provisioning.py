@@ -3,6 +3,7 @@
 The order of checks is that of a post: JSON, object, sensor_id, the secret or token (401, then 403), then the rest.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ URLS = {
     "token": "/powermon/token",
     "ws": "/powermon/ws",
 }
+
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 
 CheckSecret = Callable[[str, Any], Rejection | None]
 """Checks a secret: (sensor_id in lower case, the member or MISSING)."""
@@ -97,6 +100,11 @@ def time(body: bytes) -> tuple[str, Any] | Rejection:
         return sensor_id_of(top), top.get("t0")
     except RejectedError as error:
         return error.rejection
+
+
+def host(asked: str) -> str:
+    """The Host header as an answer may name it; empty when it is no host[:port]: then the sensor keeps the one it has."""
+    return asked if _HOST.fullmatch(asked) else ""
 
 
 def _firmware(top: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from aiohttp.hdrs import AUTHORIZATION
 from producers.gateway import replies
 from producers.gateway.arrival import Arrivals, unavailable
 from producers.gateway.calls import NoAnswer
-from producers.gateway.members import RejectedError, is_sensor_id, kind, member, no, top_level, wrong_type
+from producers.gateway.members import RejectedError, echo, is_sensor_id, kind, member, no, top_level, wrong_type
 from producers.gateway.socket_parts import Parts
 from producers.gateway.tokens import bearer
 from producers.gateway.verdict import Rejection
@@ -45,7 +45,7 @@ class Sockets:
     async def connect(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
         """GET /powermon/ws/<sensor id>: the WebSocket."""
         if not is_sensor_id(name):
-            detail = f"{name[:64]!a} came; expected 1 to 58 Latin letters, then six digits"
+            detail = f"{echo(name, 64)} came; expected 1 to 58 Latin letters, then six digits"
             return self._refuse(Rejection(422, "bad_sensor_id", "sensor_id", detail))
         if not web.WebSocketResponse(compress=False).can_prepare(request):
             answer = self._refuse(
@@ -85,7 +85,7 @@ class Sockets:
             return asked
         session = self._of.get(name.lower())
         if session is None:
-            detail = f"sensor {name[:64].lower()!a} is not connected to this gateway process"
+            detail = f"sensor {echo(name.lower(), 64)} is not connected to this gateway process"
             return Rejection(404, "not_found", "sensor_id", detail)
         action, payload = asked
         structlog.get_logger(__name__).info("sensor called", sensor_id=session.sensor_id, action=action, user=user)
@@ -136,7 +136,7 @@ def _call(plain: bytes) -> tuple[str, dict[str, Any]] | Rejection:
         top = top_level(plain)
         action, payload = member(top, "action", ""), top.get("payload", {})
         if action not in CALLS:
-            came = f"{action[:40]!a}" if isinstance(action, str) else kind(action)
+            came = echo(action, 40) if isinstance(action, str) else kind(action)
             no("out_of_range", "action", f"{came} came; expected {', '.join(CALLS)}")
         if not isinstance(payload, dict):
             wrong_type("payload", payload, "an object")
