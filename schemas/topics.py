@@ -40,10 +40,11 @@ _FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 READINGS = Topic(
     "sensor.readings", "sensor_id", "sensor_reading.avsc", None, {**_FOR_EVER, "message.timestamp.type": "LogAppendTime"}
 )
+TIC_FRAMES = Topic("tic.frames", "meter_id", "tic_frame.avsc", None, {**_FOR_EVER, "message.timestamp.type": "LogAppendTime"})
 MINUTES = Topic("power.minutes", "sensor_id", "power_minute.avsc", None, _FOR_EVER)
 LATE = Topic("power.late", "sensor_id", "late_minute.avsc", None, _FOR_EVER)
 CONFLICTS = Topic("sensor.conflicts", "sensor_id", "conflict.avsc", None, _FOR_EVER)
 DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
 CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
 
-ALL = (READINGS, MINUTES, LATE, CONFLICTS, DEAD_LETTERS, CATALOG)
+ALL = (READINGS, TIC_FRAMES, MINUTES, LATE, CONFLICTS, DEAD_LETTERS, CATALOG)

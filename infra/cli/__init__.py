@@ -23,6 +23,7 @@ COMMANDS = {
     "tariffs": "tariffs:tariffs",
     "simulate": "simulate:simulate",
     "ingest": "ingest:ingest",
+    "tic": "tic:tic",
     "replay": "replay:replay",
     "trace": "trace:trace",
     "sql": "sql:sql",
