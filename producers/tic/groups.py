@@ -127,6 +127,8 @@ def _text(piece: bytes, mode: Mode) -> str:
 def _demand(label: Label, fields: _Fields) -> None:
     if (fields.stamp is not None) != label.stamped:
         raise StampError(label.name, stamped=label.stamped)
+    if fields.stamp and fields.stamp.strip(" ") and horodate.LAYOUT.fullmatch(fields.stamp) is None:
+        raise ValueRefusedError(label.name, data=fields.stamp, expected="a season letter and 12 digits as horodate")
     if len(fields.data) != label.chars:
         raise LengthError(label.name, came=len(fields.data), expected=label.chars)
     if fields.data.strip(" ") and label.pattern.fullmatch(fields.data) is None:

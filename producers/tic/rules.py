@@ -26,3 +26,5 @@ CONTRACT = Rules(Parity.MARKED, exact=False)
 """The decode contract (R1 to R9), for captures of any origin."""
 LINE = Rules(Parity.EVEN, exact=True)
 """For a port of our own: everything that can be checked is."""
+LINE_WITHOUT_PARITY = Rules(Parity.STRIPPED, exact=True)
+"""For an adapter that throws the parity away (`bytes.carries_parity`)."""

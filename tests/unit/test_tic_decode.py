@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.tic.bytes import Parity, characters, with_parity
+from producers.tic.bytes import Parity, carries_parity, characters, with_parity
 from producers.tic.decode import Decoder, Event, capture_json, decode
 from producers.tic.frames import FRAME_MAX, Discarded, Why
 from producers.tic.labels import LABELS, Kind, Mode, Phases
@@ -160,6 +160,13 @@ def test_parity(byte: int, marked: int, even: int, stripped: int) -> None:
     assert found == [marked, even, stripped]
 
 
+@pytest.mark.parametrize("path", FRAMES, ids=lambda path: path.stem)
+def test_whether_a_line_carries_parity(path: Path) -> None:
+    assert carries_parity(with_parity(path.read_bytes())) is True
+    assert carries_parity(path.read_bytes()) is False
+    assert carries_parity(with_parity(path.read_bytes())[:50]) is None
+
+
 @pytest.mark.parametrize(
     ("bytes_in", "why"),
     [
@@ -256,6 +263,7 @@ def test_the_mode_is_that_of_the_groups() -> None:
         pytest.param(standard("EASF01", ""), ["length"], id="all digits lost"),
         pytest.param(standard("EASF01", "000000001", "H251228062542"), ["stamp"], id="a horodate too many"),
         pytest.param(standard("SMAXSN", "03985"), ["stamp"], id="no horodate"),
+        pytest.param(standard("SMAXSN", "03985", "H2512q8062542"), ["value"], id="a letter in the horodate"),
         pytest.param(standard("PRM", "9999999900001w"), ["value"], id="a letter in the delivery point"),
         pytest.param(standard("RELAIS", "256"), ["value"], id="more than 8 relays"),
         pytest.param(standard("PJOURF+1", "0000C001" + " NONUTILE" * 9 + " NONUTILF"), ["value"], id="no profile"),
@@ -268,6 +276,14 @@ def test_groups_that_only_a_line_refuses(piece: bytes, codes: list[str]) -> None
     assert [one.code for one in event.rejected] == codes
     assert list(event.groups) == ["EAST", "NTARF"]
     assert capture_json([framed(GOOD, standard("NTARF", "01"), piece)])["rejected_groups"] == 0
+
+
+@pytest.mark.parametrize(("horodate", "count"), [("", 1), (" " * 13, 1), ("h000000000000", 1), ("H25122806254", 0)])
+def test_a_line_keeps_a_value_whose_time_the_meter_does_not_know(horodate: str, count: int) -> None:
+    sent = with_parity(framed(GOOD, standard("SMAXSN", "03985", horodate)))
+    (frame,) = capture_json([sent], LINE)["frames"]
+    assert len(frame) == 1 + count
+    assert frame.get("SMAXSN", {"horodate": None})["horodate"] is None
 
 
 def test_two_frames_that_ran_into_one_are_none() -> None:
