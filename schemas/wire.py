@@ -94,30 +94,26 @@ def _parsed(schema_id: int, writer: Schema) -> Schema:
 _KINDS = {name: columns.varint(i) for i, name in enumerate(PROBE_TYPES)}
 _SMALL = [columns.varint(i) for i in range(256)]
 
+Probe = tuple[int, str, list[int], list[int], list[int]]
+"""probe_id, probe_type, power_mw, pf_pct, voltage_mv; n samples each, the last n or one."""
 
-def encode_reading(
-    head: bytes,
-    timestamp_s: int,
-    received_at_ms: int,
-    format_version: str,
-    probes: Sequence[tuple[int, str, list[int], list[int], list[int]]],
-) -> bytes:
+
+def encode_reading(head: bytes, timestamp_s: int, received_at_ms: int, format_version: str, packed: bytes) -> bytes:
     """One reading to one value, without going through a general encoder.
 
     Args:
         head: `reading_head` of the sensor.
-        probes: (probe_id, probe_type, power_mw, pf_pct, voltage_mv) each; the last with n samples or one.
+        packed: its probes, see `pack`.
     """
-    out = [
-        head,
-        columns.varint(timestamp_s),
-        columns.varint(received_at_ms),
-        _version(format_version),
-        _SMALL[len(probes)],
-    ]
+    return b"".join((head, _number(timestamp_s), _number(received_at_ms), _version(format_version), packed))
+
+
+def pack(probes: Sequence[Probe]) -> bytes:
+    """Probes as a reading's bytes hold them."""
+    out = [_SMALL[len(probes)]]
     for probe_id, probe_type, power, pf, voltage in probes:
-        pack, before, between, behind = _probe_layout(probe_id, probe_type, len(power), len(pf), len(voltage))
-        out.append(pack(before, *power, between, *pf, behind, *voltage))
+        layout, before, between, behind = _probe_layout(probe_id, probe_type, len(power), len(pf), len(voltage))
+        out.append(layout(before, *power, between, *pf, behind, *voltage))
     out.append(b"\0")
     return b"".join(out)
 
@@ -129,6 +125,10 @@ def _probe_layout(probe_id: int, probe_type: str, power: int, pf: int, voltage: 
     between, behind = _SMALL[pf], _SMALL[4 * voltage]
     layout = f"<{len(before)}s{power}i{len(between)}s{pf}b{len(behind)}s{voltage}i"
     return struct.Struct(layout).pack, before, between, behind
+
+
+_number = lru_cache(maxsize=4096)(columns.varint)
+"""Many sensors send the same second, and many readings come within a millisecond."""
 
 
 @lru_cache(maxsize=4096)
@@ -147,7 +147,7 @@ def encode_sensor_reading(schema_id: int, reading: SensorReading) -> bytes:
         reading.timestamp_s,
         reading.received_at_ms,
         reading.format_version,
-        [(p.probe_id, p.probe_type, p.power_mw, p.pf_pct, p.voltage_mv) for p in reading.probes],
+        pack([(p.probe_id, p.probe_type, p.power_mw, p.pf_pct, p.voltage_mv) for p in reading.probes]),
     )
 
 

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from infra import certificate, health
 from infra.publish import LogUnavailable, Publisher
 from infra.settings import Settings
-from producers.gateway import addresses, files, guide, replies, tls
+from producers.gateway import addresses, files, guide, quick, replies, tls
 from producers.gateway.arrival import Arrivals
 from producers.gateway.connection import Connection, Server
 from producers.gateway.entrance import Entrance
@@ -186,6 +186,7 @@ async def start(settings: Settings, registry: Schemas | None = None) -> Gateway:
         RegistryUnavailable: the schema's id is not known and cannot be asked for.
     """
     registry = registry or Registry(settings.registry, settings.schema_cache)
+    await asyncio.to_thread(quick.warm)
     schema_id = await asyncio.to_thread(registry.id_of, topics.READINGS)
     view = view_of(settings, registry)
     publisher = Publisher(settings.kafka, timeout_ms=settings.gateway_ack_timeout_ms)

@@ -7,7 +7,7 @@ from producers.gateway import frames, meter_values
 from producers.gateway.frames import NO_ID, SECURITY, Call, Refused, Reply, refused
 from producers.gateway.members import echo
 from producers.gateway.meter_values import Seconds
-from producers.gateway.verdict import MISSING, Admission, Rejection
+from producers.gateway.verdict import ALL_PHASES, MISSING, Admission, Rejection
 
 INTERVAL_S = 86_400
 """How often a sensor sends a Heartbeat at least."""
@@ -138,7 +138,7 @@ def accepted(store: Store) -> bytes:
     forgets both kinds.
     """
     (first_one, *more), rejected = store.seconds.readings, store.seconds.rejected
-    plain = not (store.refresh or more or rejected) and len(first_one.probes) == 3
+    plain = not (store.refresh or more or rejected) and first_one.phases == ALL_PHASES
     if plain and _needs_no_escape(store.id):
         return f'[3,"{store.id}",{{"status":"Accepted"}}]'.encode()
     answer: dict[str, Any] = {"status": "Accepted"}

@@ -17,7 +17,8 @@ from producers.gateway.members import (
     version_of,
     wrong_type,
 )
-from producers.gateway.verdict import MISSING, Admit, Batch, Post, Probe, Reading, RejectedRecord, Rejection
+from producers.gateway.verdict import MISSING, Admit, Batch, Post, Reading, RejectedRecord, Rejection
+from schemas import wire
 from schemas.units import SAMPLES_MAX, SAMPLES_MIN
 
 PROBE_TYPES = ("CT", "rogow_coil")
@@ -107,13 +108,13 @@ def reading_of(record: dict[str, Any], scale: int, now_ms: int) -> Reading:
         wrong_type("data", data, "an array")
     if not 1 <= len(data) <= PROBES_MAX:
         no("bad_probe_count", "data", f"{len(data)} probes came; expected 1 to {PROBES_MAX}")
-    probes: list[Probe] = []
+    probes: list[wire.Probe] = []
     for index, probe in enumerate(data):
         probes.append(_probe(probe, index, [taken[0] for taken in probes], scale))
-    return Reading(timestamp, probes)
+    return Reading(timestamp, sum(1 << (probe[0] - 1) for probe in probes), wire.pack(probes))
 
 
-def _probe(probe: Any, index: int, taken: list[int], scale: int) -> Probe:
+def _probe(probe: Any, index: int, taken: list[int], scale: int) -> wire.Probe:
     at = f"data[{index}]"
     if not isinstance(probe, dict):
         wrong_type(at, probe, "an object")

@@ -77,7 +77,7 @@ class Handlers:
             return verdict
         sensor_id, version, refresh, reading = verdict
         key, head = self._head(sensor_id)
-        value = wire.encode_reading(head, reading.timestamp_s, now_ms, version, reading.probes)
+        value = wire.encode_reading(head, reading.timestamp_s, now_ms, version, reading.packed)
         try:
             return self._publisher.send(_TOPIC, key, value), replies.accepted(reading, refresh, now_ms // 1000)
         except LogUnavailable as error:
@@ -107,7 +107,7 @@ class Handlers:
             key, head = self._head(verdict.sensor_id)
             version = verdict.format_version
             messages = [
-                (key, wire.encode_reading(head, one.timestamp_s, now_ms, version, one.probes)) for one in verdict.readings
+                (key, wire.encode_reading(head, one.timestamp_s, now_ms, version, one.packed)) for one in verdict.readings
             ]
             self._meters.in_flight += 1
             started_s = time.perf_counter()

@@ -4,23 +4,18 @@ Each entry of `meterValue` is one second. It becomes the record of a post (probe
 powerfactor: pf, the timestamp as an integer) and gets that record's verdict; fields are named as the sensor sent them.
 """
 
-import datetime
 import re
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
-
-from producers.gateway import body, exact
-from producers.gateway.frames import ID_MAX
+from producers.gateway import exact, quick
 from producers.gateway.members import RejectedError, kind
+from producers.gateway.scan import FRAME, FROM_ZERO, ID_AT, ID_END
+from producers.gateway.timestamps import seconds_of
 from producers.gateway.verdict import Reading, RejectedRecord, Rejection
 
 FORMAT_VERSION = "221013"
 """What a reading's format is called that came without a name: the frames have no `version`."""
 
-_ISO = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(?:Z|\+00:00)", re.ASCII)
-_DIGITS = re.compile(r"[0-9]{1,25}", re.ASCII)
 _NAMES = (("probe_id", "probe"), ("probe_type", "probeType"), ("pf", "powerfactor"))
 _EXPECTED = "expected probe, probeType, and power, powerfactor and voltage with 18 to 22 integers each"
 
@@ -37,69 +32,13 @@ class Seconds(NamedTuple):
     from_zero: bool
 
 
-class _Sampled(body.ProbeSecond, gc=False):
-    probe_type: Literal["CT", "rogow_coil"] = field(name="probeType")
-    pf: Annotated[list[body.Pf], body.N] = field(name="powerfactor")
-    probe_id: Annotated[int, Meta(ge=0, le=3)] | UnsetType = field(name="probe", default=UNSET)
-
-
-class _Entry(Struct, gc=False):
-    timestamp: int | str
-    data: Annotated[list[_Sampled], Meta(min_length=1, max_length=3)] = field(name="sampledValue")
-
-
-class _Payload(Struct, gc=False):
-    meterValue: Annotated[list[_Entry], Meta(min_length=1, max_length=exact.RECORDS_MAX)]  # noqa: N815  (the field's name)
-    connectorId: int | UnsetType = UNSET  # noqa: N815
-    transactionId: int | UnsetType = UNSET  # noqa: N815
-
-
-_Frame = tuple[Literal[2], Annotated[str, Meta(max_length=ID_MAX)], Literal["MeterValues"], _Payload]
-_decode = msgspec.json.Decoder(_Frame).decode
-
-
 def accept(frame: bytes, zero_based: bool, scale: int, now_ms: int) -> tuple[str, Seconds] | None:
-    """The short way for a frame in which every second is good: its id and them; None says nothing about the frame.
-
-    It counts colons as body.py does. Without a backslash in the frame each colon is either a member's or stands as
-    itself in the id or in a timestamp.
-    """
-    if b"\\" in frame:
+    """The short way for a frame in which every second is good: its id and them; None says nothing about the frame."""
+    found = quick.read(frame, FRAME, scale, zero_based, now_ms)
+    if found is None:
         return None
-    try:
-        _, frame_id, _, payload = _decode(frame)
-    except body.UNFIT:
-        return None
-    members = 1 + (payload.connectorId is not UNSET) + (payload.transactionId is not UNSET) + frame_id.count(":")
-    from_zero = False
-    for entry in payload.meterValue:
-        for probe in entry.data:
-            if probe.probe_id == 0:
-                from_zero = True
-    readings: list[Reading] = []
-    for entry in payload.meterValue:
-        timestamp = entry.timestamp
-        if isinstance(timestamp, str):
-            members += timestamp.count(":")
-            timestamp = seconds_of(timestamp) or 0
-        reading = None
-        if not (from_zero or zero_based) or _from_one(entry.data):
-            reading = body.reading_of(timestamp, entry.data, scale, now_ms)
-        if reading is None:
-            return None
-        readings.append(reading[0])
-        members += 2 + reading[1]
-    return (frame_id, Seconds(readings, [], from_zero)) if frame.count(b":") == members else None
-
-
-def _from_one(probes: list[_Sampled]) -> bool:
-    """Number probes 1, 2, 3 that were numbered 0, 1, 2; whether they were."""
-    for probe in probes:
-        if not isinstance(probe.probe_id, UnsetType):
-            if probe.probe_id == 3:
-                return False
-            probe.probe_id += 1
-    return True
+    places, readings = found
+    return frame[places[ID_AT] : places[ID_END]].decode(), Seconds(readings, [], places[FROM_ZERO] == 1)
 
 
 def judge(payload: dict[str, Any], zero_based: bool, scale: int, now_ms: int) -> Seconds | Rejection:
@@ -122,19 +61,6 @@ def judge(payload: dict[str, Any], zero_based: bool, scale: int, now_ms: int) ->
         else:
             found.rejected.append(RejectedRecord(index, _readable(entry), verdict))
     return found._replace(from_zero=from_zero and bool(found.readings))
-
-
-def seconds_of(text: str) -> int | None:
-    """UTC seconds of a string: digits, or ISO-8601 in UTC, of which fractions of a second are cut off."""
-    if _DIGITS.fullmatch(text):
-        return int(text)
-    found = _ISO.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return int(datetime.datetime.fromisoformat(found[1] + "+00:00").timestamp())
-    except ValueError:
-        return None
 
 
 def _second(entry: Any, at: str, zero_based: bool, scale: int, now_ms: int) -> Reading | Rejection:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import HttpVersion11, web
 
-from producers.gateway.verdict import Batch, Reading, RejectedRecord, Rejection
+from producers.gateway.verdict import ALL_PHASES, Batch, Reading, RejectedRecord, Rejection
 
 
 class Safe(web.StreamResponse):
@@ -50,7 +50,7 @@ def safe(request: web.BaseRequest, text: str, now_s: int) -> web.StreamResponse:
 
 def accepted(reading: Reading, refresh: bool, now_s: int) -> str:
     """The body of a 202 for one reading."""
-    if not refresh and len(reading.probes) == 3:
+    if not refresh and reading.phases == ALL_PHASES:
         return f'{{"status":"accepted","timestamp":{reading.timestamp_s},"server_time":{now_s}}}'
     answer: dict[str, Any] = {"status": "accepted", "timestamp": reading.timestamp_s, "server_time": now_s}
     if reading.missing:

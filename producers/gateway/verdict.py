@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-Probe = tuple[int, str, list[int], list[int], list[int]]
-"""probe_id, probe_type, power_mw, pf_pct, voltage_mv; n samples each, voltage_mv n or one."""
-
 PHASES = (1, 2, 3)
+ALL_PHASES = 0b111
 
 
 class Admission(NamedTuple):
@@ -26,16 +24,21 @@ class Admission(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One accepted second, in canonical units; sensor_id in lower case."""
+    """One accepted second, in canonical units.
+
+    Attributes:
+        phases: which were sent, 1 for the first, 2 for the second, 4 for the third.
+        packed: the probes as the log has them, see `schemas.wire.pack`.
+    """
 
     timestamp_s: int
-    probes: list[Probe]
+    phases: int
+    packed: bytes
 
     @property
     def missing(self) -> list[int]:
         """Phases that were not sent."""
-        sent = {probe[0] for probe in self.probes}
-        return [phase for phase in PHASES if phase not in sent]
+        return [phase for phase in PHASES if not self.phases >> (phase - 1) & 1]
 
 
 class Post(NamedTuple):

@@ -258,7 +258,7 @@ class Session:
             self._zero_based.seen()
         for refused in found.rejected:
             self._parts.meters.refused[refused.rejection.code] += 1
-        values = [wire.encode_reading(self._head, one.timestamp_s, now_ms, FORMAT_VERSION, one.probes) for one in found.readings]
+        values = [wire.encode_reading(self._head, one.timestamp_s, now_ms, FORMAT_VERSION, one.packed) for one in found.readings]
         done = partial(self._stored, store.id, conversation.accepted(store), len(values), time.perf_counter())
         if len(values) == 1:
             try:

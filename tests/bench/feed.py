@@ -142,7 +142,7 @@ def fill(bootstrap: str, schema_id: int, feed: Feed) -> None:
     for at, (s, second, sent, partition) in enumerate(zip(*columns, strict=True)):
         sent_ms = (T0 + sent) * 1000 + SENT_AFTER_MS
         parts = [(probe, "CT", *_POOL[rows[probe - 1][at]]) for probe in probes[s]]
-        value = wire.encode_reading(heads[s], T0 + second, sent_ms - 5, "221013", parts)
+        value = wire.encode_reading(heads[s], T0 + second, sent_ms - 5, "221013", wire.pack(parts))
         while True:
             try:
                 producer.produce(topics.READINGS.name, value, keys[s], partition, timestamp=sent_ms)

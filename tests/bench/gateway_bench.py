@@ -399,7 +399,7 @@ async def _batches(bootstrap: str) -> dict[str, Any]:
         assert len(verdict.readings) == exact.RECORDS_MAX
         await publisher.send_all(
             READINGS.name,
-            [(key, wire.encode_reading(head, r.timestamp_s, now_ms, "221013", r.probes)) for r in verdict.readings],
+            [(key, wire.encode_reading(head, r.timestamp_s, now_ms, "221013", r.packed)) for r in verdict.readings],
         )
 
     app.calm_collector()

@@ -154,14 +154,12 @@ async def test_meter_values_are_in_the_log_byte_for_byte_as_a_post_would_have_wr
         record = wire.decode(topics.READINGS, value, known.schema_of)
         head = wire.reading_head(known.id_of(topics.READINGS), ONE)
         again = wire.unpack_reading(record)
-        body = [
-            tuple(probe[name] for name in ("probe_id", "probe_type", "power_mw", "pf_pct", "voltage_mv"))
-            for probe in again["probes"]
-        ]
-        assert wire.encode_reading(head, record["timestamp_s"], record["received_at_ms"], record["format_version"], body) == value  # type: ignore[arg-type]
+        names = ("probe_id", "probe_type", "power_mw", "pf_pct", "voltage_mv")
+        body = wire.pack([tuple(probe[name] for name in names) for probe in again["probes"]])  # type: ignore[misc]
+        assert wire.encode_reading(head, record["timestamp_s"], record["received_at_ms"], record["format_version"], body) == value
         # Apart from when it was received, which is no part of what was sent.
         by_time.setdefault(record["timestamp_s"], []).append(
-            wire.encode_reading(head, record["timestamp_s"], 0, record["format_version"], body)  # type: ignore[arg-type]
+            wire.encode_reading(head, record["timestamp_s"], 0, record["format_version"], body)
         )
     pairs = [by_time[1_700_000_000 + k] for k in range(number + 1)]
     assert all(len(pair) == 2 and pair[0] == pair[1] for pair in pairs)

@@ -194,7 +194,7 @@ def test_killed_in_the_middle_it_goes_on(stack: Stack, tmp_path: Path) -> None:
 def backlog(stack: Stack, sensors: int, seconds: int) -> None:
     """Readings of many sensors at once, straight into the log; returns when live has them."""
     head = [wire.reading_head(schema_id(stack, topics.READINGS), f"back{i:06d}") for i in range(sensors)]
-    one = [(p.probe_id, p.probe_type, p.power_mw, p.pf_pct, p.voltage_mv) for p in reading().probes]
+    one = wire.pack([(p.probe_id, p.probe_type, p.power_mw, p.pf_pct, p.voltage_mv) for p in reading().probes])
     start = int(time.time()) // 60 * 60
     producer = Producer({"bootstrap.servers": stack.settings.kafka, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
     for s in range(start, start + seconds):

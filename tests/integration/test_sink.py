@@ -151,7 +151,8 @@ def golden_posts() -> list[tuple[bytes, bytes]]:
             for at, p in enumerate(post["data"])
         ]
         sensor, second = post["sensor_id"].lower(), post["timestamp"]
-        value = wire.encode_reading(wire.reading_head(1, sensor), second, second * 1000 + 40, post["version"], probes)
+        head = wire.reading_head(1, sensor)
+        value = wire.encode_reading(head, second, second * 1000 + 40, post["version"], wire.pack(probes))
         found.append((sensor.encode(), value))
     return found
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.gateway import conversation, exact, frames, meter_values
+from producers.gateway import conversation, exact, frames, meter_values, timestamps
 from producers.gateway.conversation import Boot, Say, Store
 from producers.gateway.frames import Refused, Reply
-from producers.gateway.verdict import Admission, Post, Rejection
+from producers.gateway.verdict import PHASES, Admission, Post, Rejection
 from producers.gateway.whole_frames import WholeFrames
+from schemas import wire
 
 NOW_MS = 1_800_000_000_000
 GOOD = Admission(1, False)
@@ -245,11 +246,11 @@ def test_standard_ocpp_is_told_what_is_expected() -> None:
 def test_watts_are_scaled_before_the_ranges() -> None:
     found = conversation.decide(json.dumps(sign(power=[5] * 20, voltage=230)).encode(), Admission(1000, False), False, NOW_MS)
     assert isinstance(found, Store)
-    assert found.seconds.readings[0].probes == [(1, "CT", [5000] * 20, [90] * 20, [230_000])]
+    assert found.seconds.readings[0].packed == wire.pack([(1, "CT", [5000] * 20, [90] * 20, [230_000])])
 
 
 def probes_of(store: Store) -> list[list[int]]:
-    return [[probe[0] for probe in reading.probes] for reading in store.seconds.readings]
+    return [[phase for phase in PHASES if phase not in reading.missing] for reading in store.seconds.readings]
 
 
 def test_probes_from_zero() -> None:
@@ -380,7 +381,7 @@ def test_a_damaged_frame_gets_the_same_answer_by_both_ways(frame: Any, zero_base
 
 @given(st.text(max_size=40))
 def test_any_text_for_a_timestamp(text: str) -> None:
-    found = meter_values.seconds_of(text)
+    found = timestamps.seconds_of(text)
     assert found is None or type(found) is int
 
 

@@ -52,7 +52,7 @@ def test_any_body_of_a_post_has_one_answer() -> None:
         if isinstance(slow, Rejection):
             known(slow)
         else:
-            wire.encode_reading(HEAD, slow.reading.timestamp_s, NOW_MS, slow.format_version, slow.reading.probes)
+            wire.encode_reading(HEAD, slow.reading.timestamp_s, NOW_MS, slow.format_version, slow.reading.packed)
             replies.accepted(slow.reading, slow.refresh, 1)
 
 
