@@ -166,3 +166,13 @@ def _long(value: Any) -> bool:
 
 
 _DAMAGES = (_flip, _flip, _cut, _without, _twice, _with, _value, _value, _value, _raw, _member_twice, _deeper)
+
+
+def damaged_bytes(seed: int, wholes: list[bytes]) -> Iterator[bytes]:
+    """Bytes of any kind, damaged without a look at what they mean."""
+    rng = random.Random(seed)
+    while True:
+        data = rng.choice(wholes)
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            data = rng.choice((_flip, _flip, _cut, _without, _twice, _with))(rng, data)
+        yield data

@@ -120,7 +120,10 @@ class Connection(web.RequestHandler):
         aiohttp would log the bytes it stumbled over, and a token may stand in them.
         """
         log = structlog.get_logger(__name__)
-        if status >= 500:
+        if isinstance(exc, ConnectionError):
+            log.debug("client gone before its answer", error=type(exc).__name__)
+            rejection = Rejection(503, "unavailable", None, "the connection has ended", None, 5)
+        elif status >= 500:
             log.error("request failed", path=request.path, exc_info=exc)
             rejection = Rejection(500, "unavailable", None, "the gateway failed; try again", None, 5)
         else:
