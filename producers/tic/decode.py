@@ -1,6 +1,6 @@
 """Bytes to decoded frames, and to the JSON of the decode contract (R9)."""
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -86,41 +86,35 @@ class Decoder:
         if isinstance(frame, Discarded):
             return frame
         body = characters(frame.raw, self._rules.parity)
-        accepted: list[tuple[Group, bytes]] = []
+        accepted: list[tuple[Group, re.Match[bytes]]] = []
         rejected: list[Rejected] = []
         for piece in PIECES.finditer(body):
-            raw = frame.raw[piece.start() : piece.end()]
             try:
-                accepted.append((self._group_of(piece[0]), raw))
+                accepted.append((self._group_of(piece[0]), piece))
             except TicError as error:
-                rejected.append(_rejected(raw, error))
+                rejected.append(_rejected(frame, piece, error))
         if not accepted:
             return Discarded(frame.begin, frame.stray, frame.raw, Why.NOTHING)
-        mode = _mode(accepted)
+        mode = _mode([group for group, _ in accepted])
         if self._rules.exact:
-            accepted, others = _of_one_mode(accepted, mode)
-            rejected += others
+            others = [(group, piece) for group, piece in accepted if group.mode is not mode]
+            for group, piece in others:
+                rejected.append(_rejected(frame, piece, MixedModesError(group.label, came=group.mode, frame=mode)))
+                accepted.remove((group, piece))
         groups = {group.label: group for group, _ in accepted}
         if self._rules.exact and len(groups) < len(accepted):
             return Discarded(frame.begin, frame.stray, frame.raw, Why.REPEATED)
-        bad = body.count(BAD)
-        return DecodedFrame(frame.begin, frame.stray, frame.raw, mode, groups, tuple(rejected), bad)
+        return DecodedFrame(frame.begin, frame.stray, frame.raw, mode, groups, tuple(rejected), body.count(BAD))
 
 
-def _rejected(raw: bytes, error: TicError) -> Rejected:
-    return Rejected(raw, error.label, error.code, str(error))
+def _rejected(frame: Frame, piece: re.Match[bytes], error: TicError) -> Rejected:
+    return Rejected(frame.raw[piece.start() : piece.end()], error.label, error.code, str(error))
 
 
-def _mode(accepted: list[tuple[Group, bytes]]) -> Mode:
-    return Counter(group.mode for group, _ in accepted).most_common(1)[0][0]
-
-
-def _of_one_mode(accepted: list[tuple[Group, bytes]], mode: Mode) -> tuple[list[tuple[Group, bytes]], list[Rejected]]:
-    others = [(group, raw) for group, raw in accepted if group.mode is not mode]
-    if not others:
-        return accepted, []
-    errors = [(raw, MixedModesError(group.label, came=group.mode, frame=mode)) for group, raw in others]
-    return [one for one in accepted if one[0].mode is mode], [_rejected(raw, error) for raw, error in errors]
+def _mode(groups: list[Group]) -> Mode:
+    """Of the most groups; of as many in both, standard."""
+    standard = sum(group.mode is Mode.STANDARD for group in groups)
+    return Mode.STANDARD if 2 * standard >= len(groups) else Mode.HISTORIC
 
 
 def decode(pieces: Iterable[bytes], rules: Rules = CONTRACT) -> Iterator[Event]:

@@ -66,7 +66,7 @@ def test_captures_of_real_meters(path: Path) -> None:
 
 
 @given(st.lists(st.integers(0, len(EVERYTHING))), st.sampled_from([CONTRACT, LINE]))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_any_cut_gives_the_same(at: list[int], rules: Rules) -> None:
     sent = with_parity(EVERYTHING)
     assert list(decode(cut(sent, at), rules)) == list(decode([sent], rules))
@@ -84,7 +84,7 @@ noise = st.one_of(
 
 
 @given(st.lists(noise, max_size=12).map(b"".join), st.lists(st.integers(0, 20_000), max_size=12))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_cut_of_garbage_gives_the_same(data: bytes, at: list[int]) -> None:
     for rules in (CONTRACT, LINE):
         whole = list(decode([data], rules))

@@ -1,7 +1,7 @@
 """STGE, RELAIS and the calendars by name."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.tic.calendars import switches
@@ -66,6 +66,7 @@ def test_one_bit_changes_one_field(bit: int, field: str, value: object) -> None:
 
 
 @given(st.integers(0, 0xFFFFFFFF))
+@settings(deadline=None)
 def test_every_register_has_a_meaning_and_unused_bits_none(register: int) -> None:
     found = status(f"{register:08X}")
     assert found is not None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.tic.decode import capture_json
@@ -47,6 +47,7 @@ def test_to_utc(horodate: str, utc: str | None) -> None:
 
 
 @given(st.integers(946_684_800, 4_102_444_799 - 7200))
+@settings(deadline=None)
 def test_every_second_of_a_century_comes_back(at_s: int) -> None:
     local = datetime.fromtimestamp(at_s, PARIS)
     letter = "E" if local.dst() else "H"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.tic.bytes import with_parity
@@ -107,6 +107,7 @@ def test_the_contracts_power(numbers: dict[str, int], va: int) -> None:
     assert contract_va(numbers) == va
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=30), st.integers(0, 29), st.integers(-3000, 3000).filter(lambda by: abs(by) > 20))
 def test_one_damaged_index_is_told_once_and_harms_no_other(steps: list[int], where: int, by: int) -> None:
     values, total = [], 5000

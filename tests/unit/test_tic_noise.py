@@ -109,6 +109,7 @@ def test_the_quality_of_a_line_is_counted_by_label() -> None:
 
 
 @given(st.binary(max_size=3000))
+@settings(deadline=None)
 def test_noise_makes_no_counters_without_end(garbage: bytes) -> None:
     quality = LinkQuality()
     for event in decode([b"\x02\nPAPP 00960 0\r" + garbage.replace(b"\x02", b"") + b"\x03"]):

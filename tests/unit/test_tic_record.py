@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.cli import powermon
@@ -127,6 +127,7 @@ def test_a_pseudonym_is_that_of_its_key() -> None:
 
 
 @given(st.lists(st.sampled_from("123456789"), min_size=12, max_size=12).map("".join))
+@settings(deadline=None)
 def test_only_what_names_a_home_changes(address: str) -> None:
     frame = only(framed(standard("ADSC", address), standard("EAST", "000000001")))
     found = hidden(frame.groups, KEY)
