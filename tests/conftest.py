@@ -6,12 +6,17 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from infra import embedded, parts, topics
 from infra.running import Running
 from infra.settings import Settings
 from schemas.registry import Registry
+
+# How long an example takes is the machine's matter: compiled code is compiled in the first.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 MakeKafka = Callable[..., Running]
 

@@ -43,6 +43,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, view: CatalogView, publisher: Publisher, schema_id: int) -> None:
         self.address = ""
+        self._stopped = False
         self._settings, self._view, self._publisher = settings, view, publisher
         self._following: asyncio.Task[None] | None = None
         self._trusted = addresses.networks(settings.gateway_trusted_proxies)
@@ -109,15 +110,18 @@ class Gateway:
         raise LogUnavailable("the log's client has given up for good; the gateway ends so that a new one starts")
 
     async def stop(self) -> None:
-        """Take no more, answer what is in flight, leave nothing in the client's queue."""
+        """Take no more, answer what is in flight, leave nothing in the client's queue. A second call does nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
+        with contextlib.suppress(KeyError):
+            REGISTRY.unregister(self._meters)
         if self._following is not None:
             self._following.cancel()
         await self._sockets.close()
         await self._runner.cleanup()
         left = await self._publisher.close()
         await self._view.close()
-        with contextlib.suppress(KeyError):
-            REGISTRY.unregister(self._meters)
         structlog.get_logger(__name__).info("gateway stopped", unacknowledged=left)
 
     def address_of(self, request: web.BaseRequest) -> str:

@@ -53,7 +53,8 @@ def test_the_page_shows_numbers_plots_and_the_list(site: Website, open_page: Ope
     expect(page.locator('[data-unit="total"]')).to_have_text("kW")
     assert page.locator(".root canvas").count() >= 4 or page.evaluate("document.querySelectorAll('.root').length") == 5
     assert len([p for p in column(page, "points", "power_A") if not math.isnan(p)]) >= 20 * 25
-    assert sum(not math.isnan(v) for v in column(page, "minutes", "mean_B")) == 55
+    # One less when a minute ended between the rows and the page.
+    assert sum(not math.isnan(v) for v in column(page, "minutes", "mean_B")) in (54, 55)
     expect(page.locator("#list a[aria-current]")).to_contain_text(SENSOR)
     expect(page.locator("#measured")).to_contain_text("% measured")
 

@@ -49,7 +49,7 @@ def outcome(make_settings: Callable[..., Settings], java_parts: None, tmp_path_f
     try:
         with Load(settings, folder / "truth.ndjson", sensors=SENSORS, seed=SEED, for_s=LOAD_S, backfill_s=300) as load:
             killed = kill_all(stack, load)
-            retried = load.wait().retried
+            retried = load.wait().tally.retried
         restarts = {name: stack.restarts(name) for name in VICTIMS}
         stack.wait_settled()
         registry = Registry(settings.registry, settings.schema_cache)

@@ -1,6 +1,7 @@
 """The gateway's other doors as a sensor, a browser and an attacker see them: real broker, real registry, real sockets."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import ssl
@@ -332,7 +333,9 @@ async def test_slow_clients_are_cut_off_and_others_served_meanwhile(doors: Doors
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(start)
         trickle = asyncio.create_task(drip(writer))
-        found = await reader.read()
+        found = b""
+        with contextlib.suppress(ConnectionResetError):  # it goes on sending, so its system may throw the answer away
+            found = await reader.read()
         trickle.cancel()
         writer.close()
         return found
@@ -348,7 +351,9 @@ async def test_slow_clients_are_cut_off_and_others_served_meanwhile(doors: Doors
     while not clients.done():
         assert (await doors.ask("/powermon/data", post(sensor_id="slow000001", token=TOKEN + "slow")))[0] == 202
         served_meanwhile += 1
-    for answer in await clients:
+    answers = list(filter(None, await clients))
+    assert answers
+    for answer in answers:
         assert b" 408 " in answer
         assert b'"code": "timeout"' in answer
     assert served_meanwhile > 1

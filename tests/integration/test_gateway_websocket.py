@@ -392,12 +392,13 @@ async def test_a_gateway_that_stops_says_so_and_answers_what_is_in_flight(edge: 
         for k in range(50):
             await ws.send_str(meter(1_708_000_000 + k, frame_id=str(k)))
         assert (await ws.receive_json(timeout=20))[0] == 3
+        told = asyncio.create_task(closed_with(unknown))  # a sensor that reads
         stopping = asyncio.create_task(edge.gateway.stop())
         answers = 1
         while (await ws.receive(timeout=20)).type is aiohttp.WSMsgType.TEXT:
             answers += 1
         assert ws.close_code == 1012
-        assert await closed_with(unknown) == 1012
+        assert await told == 1012
         await stopping
     found = [r for r in readings(edge, TWO) if 1_708_000_000 <= r["timestamp_s"] < 1_708_000_050]
     assert len(found) == answers, "what was not answered is not stored, what was is"
