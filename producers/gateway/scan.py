@@ -20,7 +20,7 @@ from producers.gateway.exact import (
 )
 from producers.gateway.frames import ID_MAX
 from schemas.columns import Bytes, Int64s
-from schemas.compiled import compiled
+from schemas.compiled import uncounted
 from schemas.units import SAMPLES_MAX, SAMPLES_MIN
 
 POST, BATCH, FRAME = range(3)
@@ -77,22 +77,22 @@ How = tuple[int, int, int, int]
 """The text's shape, scale, what is added to a probe's number, and the last second that may be."""
 
 
-@compiled
+@uncounted
 def _byte(text: bytes, at: int, end: int) -> int:
     return int(text[np.uintp(at)]) if np.uintp(at) < np.uintp(end) else 0
 
 
-@compiled
+@uncounted
 def _skip(text: bytes, at: int, end: int) -> int:
     """Where the white space ends that may stand at `at`."""
     byte = _byte(text, at, end)
-    while byte in (_SPACE, _LINE, _RETURN, _TAB):
+    while byte <= _SPACE and byte in (_SPACE, _LINE, _RETURN, _TAB):
         at += 1
         byte = _byte(text, at, end)
     return at
 
 
-@compiled
+@uncounted
 def _next(text: bytes, at: int, end: int, last: int) -> tuple[bool, int]:
     """Behind a value: whether `last` closes what it stands in, and where to go on, behind that or a comma; or -1."""
     at = _skip(text, at, end)
@@ -100,14 +100,14 @@ def _next(text: bytes, at: int, end: int, last: int) -> tuple[bool, int]:
     return byte == last, at + 1 if byte in (_COMMA, last) else -1
 
 
-@compiled
+@uncounted
 def _open(text: bytes, at: int, end: int, mark: int) -> int:
     """Behind `mark`, which must come next; or -1."""
     at = _skip(text, at, end)
     return at + 1 if _byte(text, at, end) == mark else -1
 
 
-@compiled
+@uncounted
 def _string(text: bytes, at: int, end: int) -> int:
     """Where a string's closing quote stands, `at` being behind its opening one; or -1."""
     byte = _byte(text, at, end)
@@ -117,7 +117,7 @@ def _string(text: bytes, at: int, end: int) -> int:
     return at if byte == _QUOTE else -1
 
 
-@compiled
+@uncounted
 def _word(text: bytes, at: int, end: int) -> tuple[np.uint64, np.uint64, int]:
     """A string of up to 16 bytes as two numbers, and where it ends; or -1."""
     low, high = np.uint64(0), np.uint64(0)
@@ -137,7 +137,7 @@ def _word(text: bytes, at: int, end: int) -> tuple[np.uint64, np.uint64, int]:
     return low, high, -1
 
 
-@compiled
+@uncounted
 def _number(text: bytes, at: int, end: int) -> tuple[int, int]:
     """A plain integer, and where it ends; or -1. A digit too many is left where it stands, and fits nowhere."""
     at = _skip(text, at, end)
@@ -155,7 +155,7 @@ def _number(text: bytes, at: int, end: int) -> tuple[int, int]:
     return -value if negative else value, at if at > first else -1
 
 
-@compiled
+@uncounted
 def _member(text: bytes, at: int, end: int, shape: int, left: int) -> tuple[int, int]:
     """A member's name, one of those that are left, and where its value stands; or -1, -1."""
     low, high, at = _word(text, at, end)
@@ -166,7 +166,7 @@ def _member(text: bytes, at: int, end: int, shape: int, left: int) -> tuple[int,
     return -1, -1
 
 
-@compiled
+@uncounted
 def _samples(text: bytes, at: int, end: int, scale: int, low: int, high: int, into: Int64s) -> tuple[int, int]:
     """A list of samples: how many there are, and where it ends; or -1."""
     at = _open(text, at, end, _LIST)
@@ -182,7 +182,7 @@ def _samples(text: bytes, at: int, end: int, scale: int, low: int, high: int, in
     return 0, -1
 
 
-@compiled
+@uncounted
 def _voltage(text: bytes, at: int, end: int, scale: int, into: Int64s) -> tuple[int, int]:
     """A list of voltages or a single one: how many there are, and where that ends; or -1."""
     if _open(text, at, end, _LIST) >= 0:
@@ -192,7 +192,7 @@ def _voltage(text: bytes, at: int, end: int, scale: int, into: Int64s) -> tuple[
     return 1, at if 0 <= value * scale <= VOLTAGE_MAX_MV else -1
 
 
-@compiled
+@uncounted
 def _pack(out: Bytes, at: int, samples: Int64s, n: int, width: int) -> int:
     """Write n samples of `width` bytes behind their length; where they end."""
     length = 2 * n * width  # zigzag
@@ -202,15 +202,20 @@ def _pack(out: Bytes, at: int, samples: Int64s, n: int, width: int) -> int:
         length >>= 7
     out[at] = length
     at += 1
+    if width == 1:
+        for k in range(n):
+            out[np.uintp(at + k)] = samples[k] & 255
+        return at + n
     for k in range(n):
-        value = samples[k]
-        for part in range(width):
-            out[np.uintp(at + part)] = (value >> (8 * part)) & 255
-        at += width
-    return at
+        value, place = samples[k], np.uintp(at + 4 * k)
+        out[place] = value & 255
+        out[place + np.uintp(1)] = (value >> 8) & 255
+        out[place + np.uintp(2)] = (value >> 16) & 255
+        out[place + np.uintp(3)] = (value >> 24) & 255
+    return at + 4 * n
 
 
-@compiled
+@uncounted
 def _probe(text: bytes, at: int, end: int, how: How, probe: int, found: Int64s, out: Bytes) -> tuple[int, int]:
     """One probe's object, packed; its number, `probe` if it names none, and where it ends; or -1."""
     shape, scale, base, _ = how
@@ -250,7 +255,7 @@ def _probe(text: bytes, at: int, end: int, how: How, probe: int, found: Int64s, 
     return probe, at
 
 
-@compiled
+@uncounted
 def _data(text: bytes, at: int, end: int, how: How, row: Int64s, found: Int64s, out: Bytes) -> int:
     """The list of a second's probes, packed; where it ends, or -1."""
     count_at, phases, last = found[_PACKED], 0, False
@@ -271,7 +276,7 @@ def _data(text: bytes, at: int, end: int, how: How, row: Int64s, found: Int64s, 
     return -1
 
 
-@compiled
+@uncounted
 def _timestamp(text: bytes, at: int, end: int, how: How, row: Int64s) -> int:
     """A timestamp; where it ends, or -1."""
     start = _open(text, at, end, _QUOTE)
@@ -283,7 +288,7 @@ def _timestamp(text: bytes, at: int, end: int, how: How, row: Int64s) -> int:
     return at if TIMESTAMP_MIN_S <= row[TIMESTAMP] <= how[3] else -1
 
 
-@compiled
+@uncounted
 def _second(text: bytes, at: int, end: int, how: How, row: Int64s, found: Int64s, out: Bytes) -> int:
     """An object of a timestamp and data; where it ends, or -1."""
     left, last = _OF_SECOND, False
@@ -301,7 +306,7 @@ def _second(text: bytes, at: int, end: int, how: How, row: Int64s, found: Int64s
     return -1 if left else at
 
 
-@compiled
+@uncounted
 def _records(text: bytes, at: int, end: int, how: How, found: Int64s, out: Bytes) -> tuple[int, int]:
     """A list of seconds: how many there are, and where it ends; or -1."""
     at = _open(text, at, end, _LIST)
@@ -315,7 +320,7 @@ def _records(text: bytes, at: int, end: int, how: How, found: Int64s, out: Bytes
     return 0, -1
 
 
-@compiled
+@uncounted
 def _is_sensor(text: bytes, at: int, end: int) -> bool:
     """Whether 1 to 58 letters and six digits stand between."""
     if not 7 <= end - at <= 64:
@@ -329,7 +334,7 @@ def _is_sensor(text: bytes, at: int, end: int) -> bool:
     return True
 
 
-@compiled
+@uncounted
 def _whole(text: bytes, at: int, end: int, how: How, found: Int64s, out: Bytes) -> tuple[int, int]:
     """The object of a post, of a batch or of a frame's call: how many seconds it has, and where it ends; or -1."""
     left, last, count, row = _OF_WHOLE[how[0]], False, 1, found[ROWS : ROWS + ROW]
@@ -364,7 +369,7 @@ def _whole(text: bytes, at: int, end: int, how: How, found: Int64s, out: Bytes) 
     return count, -1 if left & ~_OPTIONAL else at
 
 
-@compiled
+@uncounted
 def scan(text: bytes, shape: int, scale: int, base: int, latest_s: int, found: Int64s, out: Bytes) -> int:
     """Read a text.
 
