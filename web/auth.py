@@ -131,6 +131,10 @@ class Auth:
         self._log.info("signed in", name=found[0].name, by="link", address=address)
         return self._welcome(request, found[0].name, found[0].password_hash)
 
+    def _said(self, name: str) -> str:
+        """What a log line calls who tries: people type their password where the name belongs."""
+        return name if name in self._catalog.state.users else "(nobody's)"
+
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         name, password, sent = (str(form.get(field, "")) for field in ("name", "password", "csrf"))
@@ -141,7 +145,7 @@ class Auth:
         address, now_s = request.remote or "?", self._clock()
         wait_s = self._failures.wait_s(name, address, now_s)
         if wait_s > 0:
-            self._log.warning("sign-in refused for now", name=name, address=address)
+            self._log.warning("sign-in refused for now", name=self._said(name), address=address)
             minutes = int(wait_s // 60) + 1
             text = f"Too many wrong passwords. Wait {minutes} {'minute' if minutes == 1 else 'minutes'} and try again."
             refused = self._form(request, text, name, 429)
@@ -151,7 +155,7 @@ class Auth:
         self._failures.failed(name, address, now_s)
         user = self._catalog.state.users.get(name)
         if not await self.passwords.right(user.password_hash if user else None, password) or user is None:
-            self._log.warning("wrong password", name=name, address=address)
+            self._log.warning("wrong password", name=self._said(name), address=address)
             trouble = self._catalog.problem() and "The list of users is not at hand yet; try again in a moment."
             return self._form(request, trouble or _WRONG, name, 403)
         self._failures.succeeded(name)

@@ -75,7 +75,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         repeated = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise RejectedError(
-            400, "duplicate_key", _TOKEN.sub(_HIDDEN, repeated[:64]), "a member stands twice in one object; expected once"
+            400, "duplicate_key", without_tokens(repeated[:64]), "a member stands twice in one object; expected once"
         )
     return members
 
@@ -158,7 +158,12 @@ def echo(text: str, most: int) -> str:
 
     Devices mix up their fields, and write our answers to logs of their own.
     """
-    return ascii(_TOKEN.sub(_HIDDEN, text[:most]))
+    return ascii(without_tokens(text[:most]))
+
+
+def without_tokens(text: str) -> str:
+    """Text in which nothing that looks like a token or secret of ours is left."""
+    return _TOKEN.sub(_HIDDEN, text)
 
 
 def kind(value: Any) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from producers.gateway.members import RejectedError, member, no, sensor_id_of, top_level, version_of, wrong_type
+from producers.gateway.members import RejectedError, member, no, sensor_id_of, top_level, version_of, without_tokens, wrong_type
 from producers.gateway.verdict import MISSING, Admission, Admit, Rejection
 
 FIRMWARE_MAX = 100
@@ -115,4 +115,4 @@ def _firmware(top: dict[str, Any]) -> str:
         wrong_type("firmware", firmware, "a string")
     if len(firmware) > FIRMWARE_MAX:
         no("out_of_range", "firmware", f"{len(firmware)} characters came; expected at most {FIRMWARE_MAX}")
-    return "".join(c if c.isprintable() else "�" for c in firmware)
+    return without_tokens("".join(c if c.isprintable() else "�" for c in firmware))
