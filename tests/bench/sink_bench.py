@@ -139,9 +139,7 @@ def _log(n: int) -> list[Reading]:
 
 
 def _taken(log: list[Reading]) -> Taken:
-    values = [
-        wire.encode_reading(wire.reading_head(1, s), t, t * 1000 + 40, "221013", wire.pack(probes)) for s, t, probes in log
-    ]
+    values = [wire.encode_reading(wire.reading_head(1, s), t, t * 1000 + 40, "221013", wire.pack(probes)) for s, t, probes in log]
     n = len(values)
     return Taken(list(values), np.zeros(n, np.int64), np.arange(n), np.full(n, APPENDED_MS))
 
