@@ -22,14 +22,15 @@ from tests.waiting import until
 
 RATE_HZ = 200
 STEPS = {
-    "fetching: aiokafka": ("_proc_fetch_request", "aiokafka/", "_read"),
+    "fetching: aiokafka": ("_proc_fetch_request", "aiokafka/", "streams/frames.py", "_read"),
     "records out of bytes": ("recordbatch.py",),
-    "Avro to columns": ("schemas/wire.py", "schemas/columns.py", "schemas/names.py"),
-    "seconds to figures": ("schemas/sensor_reading.py",),
+    "Avro to columns": ("schemas/reading_decoder.py", "schemas/columns.py", "schemas/names.py"),
+    "seconds to figures": ("schemas/figures.py",),
     "folding into minutes": ("streams/core/",),
     "minutes to Avro": ("schemas/power_minute.py",),
     "publishing": ("infra/publish.py",),
     "health and metrics": ("infra/health.py", "aiohttp/"),
+    "waiting": ("select (selectors.py",),
     "Faust": ("faust/", "mode/"),
 }
 """A sample belongs to the first of these that a frame of it names, looked at from the innermost frame outwards."""
@@ -61,6 +62,7 @@ def record(settings: Settings, total: int, out: Path, form: str) -> None:
         child.stop(worker, 15)
     _, said = sampler.communicate(timeout=60)
     assert out.exists(), said.decode()
+    out.write_text(out.read_text().replace(" ".join(command), "powermon worker"))
 
 
 def shares(raw: str) -> Counter[str]:
