@@ -22,6 +22,7 @@ from producers.gateway import app
 from producers.ingest.files import BrokenFile, chunks
 from producers.ingest.report import Report
 from producers.ingest.run import GatewayUnreachable, Ingest
+from producers.simulate import faults
 from producers.simulate.fleet import Body, fleet, second
 from producers.simulate.plan import Plan
 from producers.simulate.run import Simulation
@@ -416,7 +417,11 @@ async def test_sensors_whose_secret_somebody_else_holds_post_by_the_operators_ri
     assert door_.seconds() == set(measured(plan, plan.start_s, plan.start_s + 5))
 
 
-async def test_bad_clocks_power_cuts_and_stolen_tokens_harm_no_second(door: Door, tmp_path: Path) -> None:
+async def test_bad_clocks_power_cuts_and_stolen_tokens_harm_no_second(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for trouble, likely in (("POWER_CUT", 0.7), ("TOKEN_LOSS", 1.0), ("THEFT", 1.0)):  # some of each, whenever it is run
+        monkeypatch.setattr(faults, f"{trouble}_CHANCE", likely)
     plan = plan_for(door, 4, for_s=2400, speed=240, faults=True, outages=False, troubled=True, truth=tmp_path / "truth.ndjson")
     simulation = await simulated(door, plan)
     tally = simulation.tally
