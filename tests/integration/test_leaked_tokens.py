@@ -1,8 +1,11 @@
 """A token leaked from any topic, log, table or backup is useless: nothing the stack writes holds one, and hashes are none."""
 
 import asyncio
+import base64
+import functools
 import json
 import re
+import shutil
 import urllib.parse
 from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
@@ -14,9 +17,11 @@ import pytest
 
 from infra.settings import Settings
 from schemas import topics
+from schemas.dead_letter import decode_letter
+from schemas.registry import Registry
 from streams.catalog.tokens import hash_of
 from tests import hostile
-from tests.stack import Stack, read_all
+from tests.stack import Stack, publish, read_all
 from tests.waiting import until
 
 SENSOR, OTHER = "leak000001", "leak000002"
@@ -43,10 +48,40 @@ class Known:
         return value
 
     def within(self, data: bytes) -> set[str]:
-        return {what for value, what in self.all.items() if value.encode() in data}
+        data = data.rstrip(b"\0")  # the log's index files are made larger than what is in them
+        return {what for value, what in self.all.items() if any(form in data for form in forms(value))}
 
 
-async def test_nothing_that_is_written_opens_a_door(stack: Stack) -> None:
+@functools.cache
+def forms(value: str) -> tuple[bytes, ...]:
+    """A value as it may stand in a file: plain, in hexadecimal digits, and in either base64, from any byte on."""
+    plain = value.encode()
+    found = {plain, plain.hex().encode(), plain.hex().upper().encode(), value.encode("utf-16-le")}
+    for before in range(3):
+        # Of the first and the last group of four digits some bits belong to the neighbours.
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            found.add(encode(b"\0" * before + plain).rstrip(b"=")[4 if before else 0 : -1])
+    return tuple(found)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(lambda plain: plain, id="plain"),
+        pytest.param(lambda plain: plain.hex().encode(), id="hex"),
+        pytest.param(lambda plain: base64.b64encode(b"Basic:" + plain + b"!"), id="base64"),
+        pytest.param(lambda plain: base64.b64encode(b"x" + plain + b"yz"), id="base64 from the second byte on"),
+        pytest.param(lambda plain: base64.urlsafe_b64encode(b"xy" + plain), id="base64 for addresses, from the third byte on"),
+    ],
+)
+def test_what_would_be_found(written: Callable[[bytes], bytes]) -> None:
+    known = Known()
+    value = known.keep("a secret", "pm1s_" + "_-Zq7/+9" * 4)
+    assert known.within(b"before " + written(value.encode()) + b" after" + b"\0" * 9) == {"a secret"}
+    assert known.within(written(value.swapcase().encode())) == set()
+
+
+async def test_nothing_that_is_written_opens_a_door(stack: Stack, tmp_path: Path) -> None:
     known = Known()
     settings = stack.settings
     operator = known.keep("operator's token", settings.operator_token.read_text().strip())
@@ -60,6 +95,7 @@ async def test_nothing_that_is_written_opens_a_door(stack: Stack) -> None:
         token = await by_http(http, settings, known, secret)
         await over_websockets(http, settings, token, secret)
         session = await by_browser(http, settings, known, password)
+        await asyncio.to_thread(provoke_dead_letters, stack)
         await asyncio.to_thread(stack.wait_settled)
         metrics = [await text(http, f"{address}/metrics") for address in addresses(settings)]
         assert all("powermon_" in one or "python_info" in one for one in metrics)
@@ -69,11 +105,7 @@ async def test_nothing_that_is_written_opens_a_door(stack: Stack) -> None:
         await hashes_open_nothing(http, settings, [secret, token, person, operator, session])
     stack.stop()
     until((settings.data / "web-sessions.json").exists, "the sessions are saved")
-    leaks = {}
-    for path in sorted(settings.data.rglob("*")):
-        if path.is_file() and path != settings.operator_token and (found := known.within(path.read_bytes())):
-            leaks[str(path.relative_to(settings.data))] = found
-    assert leaks == {}
+    found_in_backup(settings, known, tmp_path / "backup")
     assert known.within(stack.log.read_bytes()) == set()
     assert settings.operator_token.stat().st_mode & 0o077 == 0
 
@@ -215,12 +247,46 @@ async def by_browser(http: aiohttp.ClientSession, settings: Settings, known: Kno
     return known.keep("session", cookies["powermon"])
 
 
+def provoke_dead_letters(stack: Stack) -> None:
+    """Messages that nobody can read, in every topic that is read, made of the good ones beside them."""
+    settings = stack.settings
+    sent = 0
+    for topic in (topics.READINGS, topics.CATALOG):
+        good = [(message.key(), message.value()) for message in read_all(settings, topic)]
+        assert good, topic.name
+        broken = [
+            (key, damaged)
+            for key, value in good[:5]
+            for damaged in (value[:-7], b"\xff" + value, value[:4] + b"\xff" + value[5:])
+        ]
+        publish(settings, topic, broken)
+        sent += len(broken)
+    registry = Registry(settings.registry, settings.schema_cache)
+
+    def letters() -> set[str]:
+        found = [decode_letter(message.value(), registry.schema_of) for message in read_all(settings, topics.DEAD_LETTERS)]
+        return {one.source_topic for one in found if one.message_value}
+
+    until(lambda: topics.READINGS.name in letters(), "dead letters are written", 60)
+
+
 def found_in_topics(settings: Settings, known: Known) -> None:
     for topic in topics.ALL:
         for message in read_all(settings, topic):
             headers = b"".join(value or b"" for _, value in message.headers() or [])
             found = known.within((message.key() or b"") + (message.value() or b"") + headers)
             assert not found, (topic.name, message.offset())
+
+
+def found_in_backup(settings: Settings, known: Known, backup: Path) -> None:
+    """A copy of the data folder: segments of the log, the registry, parts of tables, snapshots, log lines."""
+    shutil.copytree(settings.data, backup, ignore=lambda folder, names: {settings.operator_token.name} & set(names))
+    files = [path for path in sorted(backup.rglob("*")) if path.is_file()]
+    names = {str(path.relative_to(backup)) for path in files}
+    for part in ("sensor.readings-", "dead.letters-", "catalog.commands-", "clickhouse", "logs/", "snapshot"):
+        assert any(part in name for name in names), (part, sorted(names)[:50])
+    leaks = {str(path.relative_to(backup)): found for path in files if (found := known.within(path.read_bytes()))}
+    assert leaks == {}
 
 
 def found_in_tables(stack: Stack, known: Known) -> None:
