@@ -39,6 +39,7 @@ from web.identity import COOKIE, IDENTITY, Catalog, Identity, by_session
 from web.outages import Parts, asks_of
 from web.pages.live import LivePage
 from web.plots import Plots
+from web.sensor_source import SensorSource
 from web.sessions import Sessions
 from web.view import fleet as fleet_view
 from web.view import minutes
@@ -73,7 +74,7 @@ class Site:
         self.sessions = Sessions(settings.data / "web-sessions.json")
         self.auth = Auth(catalog, self.sessions, clock)
         self.fleet = Fleet(db, lambda: catalog.state, clock)
-        self.feed = Feed(db, self.fleet.zone, self.fleet.newest, clock)
+        self.feed = Feed(SensorSource(db, self.fleet.zone, self.fleet.newest), clock)
         self.plots = Plots({"live": self._build_live})
         self.boot = secrets.token_hex(8)
         self._frames: dict[str, dict[str, object]] = {}

@@ -147,11 +147,11 @@ class Watched:
         live = self.newest_s is not None and self.newest_s + 1 >= now_s - seconds.LIVE_S
         return self.newest_s - MINUTES_LAG_S if live and self.newest_s is not None else now_s
 
-    def whole(self, hours: int, now_s: float) -> Update:
+    def whole(self, span: int, now_s: float) -> Update:
         """Everything, for a page that shows nothing yet."""
-        past = self.hours.setdefault(hours, Hours())
+        past = self.hours.setdefault(span, Hours())
         if past.shown is None:
-            start_s, end_s = minutes.window(self.newest_s, now_s, hours)
+            start_s, end_s = minutes.window(self.newest_s, now_s, span)
             past.shown = minutes.grid(minutes.NO_ROWS, start_s, end_s, now_s, self.zone)
         if self.now is None:
             self.now = json.dumps(live.now(self.sensor_id, self.held, self.newest_s, now_s, self.zone, self.axes))

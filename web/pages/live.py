@@ -16,7 +16,7 @@ from web.feed import Feed, Page
 from web.html import template
 from web.pages import look
 from web.view import minutes, seconds
-from web.watched import Update
+from web.watched import Update, Watched
 
 TITLES = {"power": "Power", "voltage": "Voltage", "pf": "Power factor"}
 _HEIGHTS = {"power": 208, "voltage": 138, "pf": 156}
@@ -32,7 +32,9 @@ class LivePage:
         allowed: whether a sensor may be chosen.
     """
 
-    def __init__(self, document: Document, feed: Feed, sensor_id: str, hours: int, allowed: Callable[[str], bool]) -> None:
+    def __init__(
+        self, document: Document, feed: Feed[Watched], sensor_id: str, hours: int, allowed: Callable[[str], bool]
+    ) -> None:
         assert document.session_context is not None
         self._context, self._feed, self._allowed = document.session_context, feed, allowed
         self._points = ColumnDataSource(dict.fromkeys(seconds.COLUMNS, ()), name="points")
@@ -66,10 +68,10 @@ class LivePage:
             self._past.data = {"json": [update.past]}
 
     async def _deliver(self, update: Update) -> None:
-        shown = self._page.sensor_id, self._page.hours
+        shown = self._page.name, self._page.span
 
         async def locked(_: Document) -> None:
-            if shown == (self._page.sensor_id, self._page.hours):  # else the page has switched while this waited
+            if shown == (self._page.name, self._page.span):  # else the page has switched while this waited
                 self._show(update)
 
         if not self._context.destroyed:
@@ -92,7 +94,7 @@ class LivePage:
         async def locked(_: Document) -> None:
             self._feed.unwatch(self._page)
             self._page.waiting.clear()
-            self._page.sensor_id, self._page.hours = sensor_id, hours
+            self._page.name, self._page.span = sensor_id, hours
             self._show(self._feed.whole(sensor_id, hours))
             self._feed.watch(self._page)
 
