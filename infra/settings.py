@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -66,6 +67,30 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="how many workers `powermon up` starts; more than partitions are idle")
     worker_port: int = Field(8091, description="health and metrics of the worker (127.0.0.1); of further ones 10, 20, … above it")
     sink_port: int = Field(8092, description="health and metrics of the sink when it runs alone (127.0.0.1)")
+
+    tic_port: str = Field(
+        "",
+        description="serial port of `powermon tic`, best by id: /dev/serial/by-id/…, or /dev/serial0 on a Raspberry Pi's header",
+    )
+    tic_speed: Literal["auto", "1200", "9600"] = Field("auto", description="baud of the Linky's line; auto: found out")
+    tic_mode: Literal["auto", "standard", "historic"] = Field(
+        "auto",
+        description="the only mode of frames to take; auto: both. Apart from the speed: some adapters send historic at 9600",
+    )
+    tic_spool_path: str = Field(
+        "", description="file that keeps frames until they are delivered; empty: tic-spool.sqlite in data"
+    )
+    tic_spool_limit_mb: int = Field(
+        4000, ge=1, description="room for frames that wait for the network; beyond it the oldest are thrown away, and counted"
+    )
+    tic_write_s: float = Field(
+        10, ge=0.1, le=600, description="how often frames go to the spool: longer spares an SD card, and a power cut takes more"
+    )
+    tic_key_file: str = Field(
+        "",
+        description="file (mode 0600) of at least 16 random bytes: the meter's address and PRM leave as pseudonyms under this key",
+    )
+    tic_health_port: int = Field(8093, description="health and metrics of `powermon tic` (127.0.0.1)")
 
     instance: str = Field(
         "", description="stable name of this worker or sink within its group (static membership); empty: a dynamic member"
@@ -141,6 +166,11 @@ class Settings(BaseSettings):
     def catalog_snapshot(self) -> Path:
         """File of the folded catalog, shared by the roles of a machine."""
         return self.data / "catalog.snapshot"
+
+    @property
+    def tic_spool(self) -> Path:
+        """File of the frames that wait to be delivered."""
+        return Path(self.tic_spool_path) if self.tic_spool_path else self.data / "tic-spool.sqlite"
 
     @property
     def operator_token(self) -> Path:
