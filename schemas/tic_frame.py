@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from schemas import topics, wire
+from schemas import avro, topics
 
 Value = int | str | None
 
@@ -94,17 +94,25 @@ class TicFrame:
 
     def message(self, schema_id: int) -> tuple[bytes, bytes]:
         """As (key, value) for the topic."""
-        return self.meter_id.encode(), wire.encode(topics.TIC_FRAMES, schema_id, asdict(self))
+        return self.meter_id.encode(), avro.header(schema_id) + self.body()
+
+    def body(self) -> bytes:
+        """What stands behind the schema's id in a value: Avro by the schema of this build."""
+        return avro.encode_body(topics.TIC_FRAMES, asdict(self))
 
 
-def decode_frame(value: bytes | None, schema_of: wire.SchemaOf) -> TicFrame:
+def decode_frame(value: bytes | None, schema_of: avro.SchemaOf) -> TicFrame:
     """One value of the topic.
 
     Raises:
         WireError: it is none.
         RegistryUnavailable: a schema id is new and the registry cannot be asked; nothing is lost, try again.
     """
-    record: dict[str, Any] = wire.decode(topics.TIC_FRAMES, value, schema_of)
+    return of_record(avro.decode(topics.TIC_FRAMES, value, schema_of))
+
+
+def of_record(record: dict[str, Any]) -> TicFrame:
+    """A record of tic_frame.avsc as fastavro reads it."""
     return TicFrame(
         **record
         | {
