@@ -131,6 +131,8 @@ def retain(store: ClickHouse, settings: Settings) -> None:
         tables.READINGS_RAW: settings.retention_readings_days,
         tables.CONFLICTS_RAW: settings.retention_readings_days,
         tables.MINUTES_RAW: settings.retention_minutes_days,
+        tables.TIC_FRAMES_RAW: settings.retention_readings_days,
+        tables.TIC_MINUTES_RAW: settings.retention_minutes_days,
     }
     for table, keep in days.items():
         (made,) = store.rows(

@@ -65,6 +65,92 @@ CONFLICTS_RAW = Table(
 )
 """One row per copy of a probe-second whose values are not those of the first; written again it stays one row."""
 
+TIC_FRAMES_RAW = Table(
+    "tic_frames_raw",
+    (
+        "meter_id",
+        "boot_id",
+        "counter",
+        "second",
+        "meter_second",
+        "received_at",
+        "clock_degraded",
+        "clock_synchronised",
+        "monotonic_ms",
+        "mode",
+        "label",
+        "number",
+        "text",
+        "stamp",
+        "stamp_degraded",
+        "breaker",
+        "contact_open",
+        "over_voltage",
+        "over_power",
+        "supplier_index",
+        "tempo_today",
+        "tempo_tomorrow",
+        "peak_announced",
+        "peak_running",
+        "relays_closed",
+        "characters",
+        "bad_characters",
+        "discarded_frames",
+        "stray_characters",
+        "rejected_label",
+        "rejected_code",
+        "rejected_hex",
+        "log_partition",
+        "rank",
+    ),
+    time="second",
+)
+"""One row per frame and copy; of a frame (meter, boot, counter) the copy with the highest rank stays, the first of the log."""
+
+TIC_MINUTES_RAW = Table(
+    "tic_minutes_raw",
+    (
+        "meter_id",
+        "minute",
+        "version",
+        "frames",
+        "seconds_mask",
+        "apparent_frames",
+        "apparent_sum_va",
+        "apparent_min_va",
+        "apparent_max_va",
+        "injected_max_va",
+        "voltage_frames",
+        "voltage_sum_v",
+        "voltage_min_v",
+        "voltage_max_v",
+        "current_frames",
+        "current_sum_a",
+        "current_max_a",
+        "tariff",
+        "tariff_name",
+        "index_label",
+        "index_first_wh",
+        "index_last_wh",
+        "energy_wh",
+        "drawn_wh",
+        "injected_wh",
+        "contract_va",
+        "tempo_today",
+        "tempo_tomorrow",
+        "over_power",
+        "clock_degraded",
+        "characters",
+        "bad_characters",
+        "rejected_groups",
+        "discarded_frames",
+        "lost_frames",
+        "quarantined",
+    ),
+    time="minute",
+)
+"""One row per meter, minute and version; the highest version stays. Units are those of tic_minute.avsc."""
+
 READINGS = Table(
     "readings",
     (
@@ -135,11 +221,94 @@ CONFLICTS = Table(
 )
 """Copies that did not count although their values differ from the copy that did."""
 
+TIC_FRAMES = Table(
+    "tic_frames",
+    (
+        "meter_id",
+        "second",
+        "timestamp",
+        "boot_id",
+        "counter",
+        "meter_second",
+        "received_at",
+        "clock_degraded",
+        "clock_synchronised",
+        "monotonic_ms",
+        "mode",
+        "label",
+        "number",
+        "text",
+        "stamp",
+        "stamp_degraded",
+        "breaker",
+        "contact_open",
+        "over_voltage",
+        "over_power",
+        "supplier_index",
+        "tempo_today",
+        "tempo_tomorrow",
+        "peak_announced",
+        "peak_running",
+        "relays_closed",
+        "characters",
+        "bad_characters",
+        "discarded_frames",
+        "stray_characters",
+        "rejected_label",
+        "rejected_code",
+        "rejected_hex",
+        "log_partition",
+        "log_offset",
+    ),
+)
+"""The first copies; `second` is the time of the event, UTC."""
+
+TIC_MINUTES = Table(
+    "tic_minutes",
+    (
+        "meter_id",
+        "minute",
+        "frames",
+        "seconds",
+        "apparent_mean_va",
+        "apparent_min_va",
+        "apparent_max_va",
+        "injected_max_va",
+        "voltage_min_v",
+        "voltage_mean_v",
+        "voltage_max_v",
+        "current_mean_a",
+        "current_max_a",
+        "tariff",
+        "tariff_name",
+        "index",
+        "index_first_wh",
+        "index_last_wh",
+        "energy_wh",
+        "drawn_wh",
+        "injected_wh",
+        "contract_va",
+        "tempo_today",
+        "tempo_tomorrow",
+        "over_power",
+        "clock_degraded",
+        "characters",
+        "bad_characters",
+        "rejected_groups",
+        "discarded_frames",
+        "lost_frames",
+        "quarantined",
+        "version",
+        "coverage",
+    ),
+)
+"""The newest version of each minute of a Linky: Wh, VA, V, A; what is null or an empty array was not sent."""
+
 MIGRATIONS = Table("schema_migrations", ("number", "name", "checksum", "applied", "change"))
 """What `migrate` has done; the highest change of a number tells."""
 
 REPLAYS = Table("replays", ("name", "change", "body"))
 """What each replay was asked and how far it got, as JSON; an empty body: deleted."""
 
-STORED = (READINGS_RAW, MINUTES_RAW, CONFLICTS_RAW)
-VIEWS = (READINGS, MINUTES, ENERGY_MINUTES, CONFLICTS)
+STORED = (READINGS_RAW, MINUTES_RAW, CONFLICTS_RAW, TIC_FRAMES_RAW, TIC_MINUTES_RAW)
+VIEWS = (READINGS, MINUTES, ENERGY_MINUTES, CONFLICTS, TIC_FRAMES, TIC_MINUTES)
