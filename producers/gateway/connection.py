@@ -41,24 +41,38 @@ class Connection(web.RequestHandler):
         front: puts something before the reader of a WebSocket's frames.
     """
 
-    __slots__ = ("_away", "_head_of", "_head_since_s", "_server", "_unread_since_s", "address", "counted", "front", "proxied")
+    __slots__ = (
+        "_arrived", "_away", "_head_of", "_head_since_s", "_server", "_unread_since_s", "address", "counted", "front", "proxied",
+    )  # fmt: skip
 
     def __init__(self, server: "Server", **options: Any) -> None:
         super().__init__(server, **options)
         self._server = server
-        self._away: Rejection | None = None
+        self._arrived, self._away = False, cast(Rejection | None, None)
         self._head_of, self._head_since_s, self._unread_since_s = -1, 0.0, 0.0
         self.address, self.proxied = "", False
         self.counted: str | None = None
         self.front: Callable[[Any], Any] | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count the connection, or turn it away."""
+    def arrive(self, transport: asyncio.BaseTransport) -> bool:
+        """Count the connection, which may be before its handshake; False: it is one too many."""
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if isinstance(peer, tuple) else ""
         self.proxied = addresses.is_trusted(self.address, self._server.trusted)
         self.counted = None if self.proxied else addresses.counted(self.address)
-        self._away = self._server.came(self)
+        self._arrived, self._away = True, self._server.came(self)
+        return self._away is None
+
+    def leave(self) -> None:
+        """Count it no more; a second call does nothing."""
+        if self._arrived:
+            self._arrived = False
+            self._server.went(self, turned_away=self._away is not None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, or turn it away."""
+        if not self._arrived:
+            self.arrive(transport)
         if self._away is None:
             super().connection_made(transport)
             return
@@ -70,7 +84,7 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count it no more."""
-        self._server.went(self, turned_away=self._away is not None)
+        self.leave()
         if self._away is None:
             super().connection_lost(exc)
         else:

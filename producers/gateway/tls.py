@@ -1,13 +1,16 @@
 """The gateway's certificate: loaded at the start, and again whenever its files change."""
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
+from typing import cast
 
 import structlog
 from aiohttp import web
 
 from infra.certificate import Certificate
+from producers.gateway.connection import Connection
 
 LOOK_S = 10.0
 HANDSHAKE_S = 10.0
@@ -56,22 +59,65 @@ class Renewing:
             self.look()
 
 
+class Handshake(asyncio.Protocol):
+    """A client that has come and not shaken hands: one connection like any other, for its silence costs a socket as well.
+
+    One too many is cut: to be told why, it would need the handshake, and that is what costs the most.
+
+    Args:
+        connection: what it becomes.
+        shaking: keeps the work, to end it with the site.
+    """
+
+    def __init__(self, connection: Connection, context: ssl.SSLContext, shaking: set[asyncio.Task[None]]) -> None:
+        self._connection, self._context, self._shaking = connection, context, shaking
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count it, and shake hands."""
+        raw = cast(asyncio.Transport, transport)
+        # The loop knows who comes only in the plain, and may read before start_tls has taken over: the socket moves on instead.
+        client = raw.get_extra_info("socket").dup() if self._connection.arrive(raw) else None
+        raw.abort()
+        if client is None:
+            self._connection.leave()
+            return
+        task = asyncio.get_running_loop().create_task(self._shake(client))
+        self._shaking.add(task)
+        task.add_done_callback(self._shaking.discard)
+
+    async def _shake(self, client: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self._connection, client, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S
+            )
+        except OSError:  # not TLS, gone, or too slow
+            self._connection.leave()
+        except BaseException:
+            self._connection.leave()
+            raise
+
+
 class Site(web.TCPSite):
-    """aiohttp's site, with a limit for the handshake."""
+    """aiohttp's site, whose connections are counted, and limited in time, before their handshake."""
 
     async def start(self) -> None:
         """Open the port."""
         await web.BaseSite.start(self)
-        server = self._runner.server
+        server, context = self._runner.server, self._ssl_context
         assert server is not None
+        self._shaking: set[asyncio.Task[None]] = set()
         self._server = await asyncio.get_running_loop().create_server(
-            server,
+            server if context is None else lambda: Handshake(cast(Connection, server()), context, self._shaking),
             self._host,
             self._port,
-            ssl=self._ssl_context,
             backlog=self._backlog,
-            ssl_handshake_timeout=HANDSHAKE_S if self._ssl_context else None,
         )
+
+    async def stop(self) -> None:
+        """Take no more connections, and leave off what shakes hands still."""
+        await super().stop()
+        for task in self._shaking:
+            task.cancel()
 
 
 def _marks(certificate: Certificate) -> list[tuple[int, int, int]]:

@@ -21,7 +21,7 @@ from infra import checks
 from infra.certificate import Certificate
 from infra.errors import ConfigurationError
 from infra.settings import Settings
-from producers.gateway import app
+from producers.gateway import app, tls
 from producers.gateway.doors import CODES
 from schemas.registry import Registry
 from streams.catalog.commands import IssueToken, RegisterSensor, RevokeSensor
@@ -436,6 +436,47 @@ async def test_tls_and_a_renewed_certificate(
         assert findings["certificate"].fine
         assert findings["certificate"].saw.startswith("good until ")
         assert findings["gateway"].fine, findings["gateway"].saw
+
+
+async def test_who_does_not_shake_hands_is_counted_and_cut(
+    kafka: str,
+    registry: str,
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    starts = b"", bytes.fromhex("16030100f1010000ed0303"), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    monkeypatch.setattr(tls, "HANDSHAKE_S", 1.0)
+    ca = trustme.CA()
+    chain, key = write_certificate(tmp_path, ca)
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+    files = {"gateway_tls_cert": str(chain), "gateway_tls_key": str(key)}
+    async with served(
+        make_settings(kafka_bootstrap=kafka, registry_url=registry, gateway_connections=3, **files), context
+    ) as doors:
+        host, port = doors.gateway.address.removeprefix("https://").split(":")
+        meters = doors.gateway._meters
+        held = [await asyncio.open_connection(host, int(port)) for _ in starts]
+        async with asyncio.timeout(20):
+            while meters.connections < 3 and not meters.limited:  # noqa: ASYNC110 -- nobody signals it
+                await asyncio.sleep(0)
+        reader, writer = await asyncio.open_connection(host, int(port))
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+        assert meters.limited["connections"] == 1
+        for (_, writer), start in zip(held, starts, strict=True):
+            writer.write(start)
+        for reader, writer in held:
+            with contextlib.suppress(ConnectionError):
+                assert b" 2" not in await reader.read()
+            writer.close()
+        assert (await doors.ask("/healthz", method="GET"))[0] == 200
+        assert meters.connections == 1
+        await doors.add("shaken000001")
+        assert (await doors.boot("shaken000001"))[0] == 200
+    assert meters.connections == 0
 
 
 def test_certificates_that_cannot_be_used_are_explained(tmp_path: Path, make_settings: Callable[..., Settings]) -> None:
