@@ -128,3 +128,15 @@ def of_record(record: dict[str, Any]) -> TicFrame:
 
 def _switches(found: list[dict[str, Any]] | None) -> list[TicSwitch] | None:
     return None if found is None else [TicSwitch(**one) for one in found]
+
+
+def meter_of(body: bytes) -> str:
+    """The meter of an Avro body, whose first field it is."""
+    length = shift = at = 0
+    while True:
+        byte = body[at]
+        length |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            break
+    return body[at : at + (length >> 1)].decode()
