@@ -79,7 +79,7 @@ async def _issue(view: CatalogView, name: str, scope: str, *, days: int) -> str:
 async def _submit(view: CatalogView, command: Command) -> None:
     outcome = await view.submit(command, actor="powermon up")
     if not outcome.accepted:
-        raise ConfigurationError(f"the catalog refused {command.kind}: {outcome.detail}")
+        raise ConfigurationError(f"the catalog refused {command.KIND}: {outcome.detail}")
 
 
 def _token_lives(view: CatalogView, file: Path) -> bool:

@@ -21,8 +21,9 @@ from streams.catalog.view import CatalogView
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CATEGORIES = ("main", "submain", "sub", "special")
+_KINDS = ("power", "linky")
 _SHOWN = (
-    *("sensor_id", "registration", "units", "zone", "site", "owner", "address", "category", "zero_based"),
+    *("sensor_id", "registration", "kind", "units", "zone", "site", "owner", "address", "category", "zero_based"),
     *("nominal_voltage_v", "contracted_power_w", "registered_at", "revoked_at"),
 )
 
@@ -72,11 +73,12 @@ def sensors() -> None:
 
 @sensors.command("add")
 @click.argument("sensor_id", metavar="ID", callback=catalog.sensor_id)
+@click.option("--kind", type=click.Choice(_KINDS), help="linky: a Linky meter; ID is its address or pseudonym.")
 @_facts
 def add(sensor_id: str, **facts: Any) -> None:
-    """Register a sensor; prints its secret, once.
+    """Register a sensor or a Linky meter; prints its secret, once.
 
-    Without other options: canonical units, Asia/Seoul, category main, 220 V, probes 1 to 3.
+    Without other options: a 3-phase sensor, canonical units, Asia/Seoul, category main, 220 V, probes 1 to 3.
     """
     secret = new_secret()
     said = _said(facts)
@@ -125,16 +127,19 @@ def renew(sensor_id: str) -> None:
 
 
 @sensors.command("list")
+@click.option("--kind", type=click.Choice(_KINDS), default=None)
 @click.option("--search", "text", default="", metavar="TEXT", help="Part of an id, owner, address or site.")
 @click.option("--category", type=click.Choice(_CATEGORIES), default=None)
 @click.option("--site", default="", metavar="ID")
 @click.option("--owner", default="", metavar="TEXT", help="The whole owner, in any case.")
 @click.option("--state", type=click.Choice(REGISTRATIONS), default=None, help="new: had no token yet.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def list_sensors(text: str, category: str | None, site: str, owner: str, state: str | None, as_json: bool) -> None:
+def list_sensors(
+    text: str, kind: str | None, category: str | None, site: str, owner: str, state: str | None, as_json: bool
+) -> None:
     """All sensors, or those looked for."""
     known = catalog.snapshot()
-    wanted = Wanted(text, category or "", site, owner, state or "")
+    wanted = Wanted(text, category or "", site, owner, state or "", kind or "")
     found = [sensor_facts(known, sensor) for sensor in find(known.sensors.values(), wanted)]
     if as_json:
         click.echo(json.dumps(found, indent=1))
@@ -146,7 +151,7 @@ def list_sensors(text: str, category: str | None, site: str, owner: str, state: 
     for sensor in found:
         word = "revoked" if sensor["revoked_at"] else f"{len(sensor['tokens'])} tokens"
         place = " ".join(part for part in (sensor["category"], sensor["site"], sensor["owner"]) if part)
-        click.echo(f"{sensor['sensor_id']:<24} {sensor['units']:<10} {sensor['zone']:<20} {word:<9} {place}")
+        click.echo(f"{sensor['sensor_id']:<24} {sensor['kind']:<5} {sensor['units']:<10} {sensor['zone']:<20} {word:<9} {place}")
 
 
 @sensors.command("show")
@@ -194,7 +199,7 @@ def revoke(sensor_id: str) -> None:
 def import_sensors(file: Path, dry_run: bool, out: Path | None, as_json: bool) -> None:
     """Register the sensors of FILE (CSV, - for stdin), one a row; the header names the columns.
 
-    Columns: sensor_id, and any of units, zone, site, owner, address, category, zero_based, nominal_voltage_v,
+    Columns: sensor_id, and any of kind, units, zone, site, owner, address, category, zero_based, nominal_voltage_v,
     contracted_power_w, thresholds (as "name=value name=value"). Imported again, a file changes nothing. Exit status
     1 when a row was refused; the others are registered all the same.
     """

@@ -7,7 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-SENSOR_ID = r"\A[a-z]{1,58}[0-9]{6}\Z"
+SENSOR_NAME = r"[a-z]{1,58}[0-9]{6}"
+METER_NAME = r"[0-9]{12}|m[0-9a-f]{20}"
+"""A Linky's address, or its pseudonym."""
+
+SENSOR_ID = rf"\A({SENSOR_NAME}|{METER_NAME})\Z"
 USER_NAME = r"\A[a-z][a-z0-9._-]{0,63}\Z"
 ENTRY_NAME = r"\A[a-z0-9][a-z0-9._-]{0,63}\Z"
 
@@ -23,6 +27,7 @@ Zone = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z", ma
 Scope = Annotated[str, Meta(pattern=r"\A[a-z]+( [a-z]+)*\Z", max_length=200)]
 Role = Literal["admin", "operator", "viewer"]
 Units = Literal["canonical", "base"]
+Kind = Literal["power", "linky"]
 Category = Literal["main", "submain", "sub", "special"]
 Name = Annotated[str, Meta(pattern=ENTRY_NAME)]
 NameOrNone = Annotated[str, Meta(pattern=r"\A([a-z0-9][a-z0-9._-]{0,63})?\Z")]
@@ -72,6 +77,7 @@ class RegisterSensor(_OfSensor, frozen=True, kw_only=True, omit_defaults=True):
     """A sensor may post from now on, once it has a token.
 
     Attributes:
+        kind: what it sends: "power" readings of a 3-phase sensor, or the frames of a "linky"; never changes.
         units: "canonical" sends mW, percent, mV; "base" sends W, percent, V.
         zone: IANA name of the time zone; of its site's when it names one.
         secret_sha256: hash of the secret in the device's flash.
@@ -82,8 +88,9 @@ class RegisterSensor(_OfSensor, frozen=True, kw_only=True, omit_defaults=True):
         thresholds: of anomaly rules, by name, where they are not the default.
     """
 
-    kind: ClassVar[str] = "sensor.register"
+    KIND: ClassVar[str] = "sensor.register"
     secret_sha256: Sha256
+    kind: Kind = "power"
     units: Units = "canonical"
     zone: Zone = "Asia/Seoul"
     site: NameOrNone = ""
@@ -103,7 +110,7 @@ class ChangeSensor(_OfSensor, frozen=True, kw_only=True):
         thresholds: takes the place of all that were set before.
     """
 
-    kind: ClassVar[str] = "sensor.change"
+    KIND: ClassVar[str] = "sensor.change"
     units: Units | UnsetType = UNSET
     zone: Zone | UnsetType = UNSET
     site: NameOrNone | UnsetType = UNSET
@@ -127,20 +134,20 @@ class RenewSecret(_OfSensor, frozen=True, kw_only=True):
     A revoked sensor comes back by it.
     """
 
-    kind: ClassVar[str] = "sensor.secret"
+    KIND: ClassVar[str] = "sensor.secret"
     secret_sha256: Sha256
 
 
 class RevokeSensor(_OfSensor, frozen=True, kw_only=True):
     """The sensor's secret and tokens stop working."""
 
-    kind: ClassVar[str] = "sensor.revoke"
+    KIND: ClassVar[str] = "sensor.revoke"
 
 
 class IssueToken(_OfSensor, frozen=True, kw_only=True):
     """A new token of a sensor; a third retires the oldest."""
 
-    kind: ClassVar[str] = "token.issue"
+    KIND: ClassVar[str] = "token.issue"
     token_sha256: Sha256
     issued_at_ms: Milliseconds
     expires_at_ms: Milliseconds
@@ -154,7 +161,7 @@ class PutSite(_OfSite, frozen=True, kw_only=True, omit_defaults=True):
         name: for people.
     """
 
-    kind: ClassVar[str] = "site.put"
+    KIND: ClassVar[str] = "site.put"
     zone: Zone
     name: Text = ""
     address: Text = ""
@@ -163,7 +170,7 @@ class PutSite(_OfSite, frozen=True, kw_only=True, omit_defaults=True):
 class RemoveSite(_OfSite, frozen=True, kw_only=True):
     """A place nobody needs any more; no sensor may stand there."""
 
-    kind: ClassVar[str] = "site.remove"
+    KIND: ClassVar[str] = "site.remove"
 
 
 class PutTariff(_OfTariff, frozen=True, kw_only=True):
@@ -174,7 +181,7 @@ class PutTariff(_OfTariff, frozen=True, kw_only=True):
         document: the tariff as JSON, an object.
     """
 
-    kind: ClassVar[str] = "tariff.put"
+    KIND: ClassVar[str] = "tariff.put"
     valid_from: Day
     document: Annotated[str, Meta(min_length=2, max_length=DOCUMENT_MAX)]
 
@@ -182,7 +189,7 @@ class PutTariff(_OfTariff, frozen=True, kw_only=True):
 class RemoveTariff(_OfTariff, frozen=True, kw_only=True):
     """One version of a tariff was wrong; what was valid before goes on."""
 
-    kind: ClassVar[str] = "tariff.remove"
+    KIND: ClassVar[str] = "tariff.remove"
     valid_from: Day
 
 
@@ -193,14 +200,14 @@ class AddUser(_OfUser, frozen=True, kw_only=True):
         one_time: the password must be changed at the first sign-in.
     """
 
-    kind: ClassVar[str] = "user.add"
+    KIND: ClassVar[str] = "user.add"
     role: Role
     password_hash: Argon2
     one_time: bool = False
 
 
 class SetPassword(_OfUser, frozen=True, kw_only=True):
-    kind: ClassVar[str] = "user.password"
+    KIND: ClassVar[str] = "user.password"
     password_hash: Argon2
     one_time: bool = False
 
@@ -208,7 +215,7 @@ class SetPassword(_OfUser, frozen=True, kw_only=True):
 class IssueUserToken(_OfUser, frozen=True, kw_only=True):
     """A token with which a person's programs use the REST API."""
 
-    kind: ClassVar[str] = "user.token"
+    KIND: ClassVar[str] = "user.token"
     token_sha256: Sha256
     scope: Scope
     expires_at_ms: Milliseconds
@@ -217,20 +224,20 @@ class IssueUserToken(_OfUser, frozen=True, kw_only=True):
 class ChangeRole(_OfUser, frozen=True, kw_only=True):
     """What a person may do from now on."""
 
-    kind: ClassVar[str] = "user.role"
+    KIND: ClassVar[str] = "user.role"
     role: Role
 
 
 class RemoveUser(_OfUser, frozen=True, kw_only=True):
     """A person who may come in no more; their tokens end."""
 
-    kind: ClassVar[str] = "user.remove"
+    KIND: ClassVar[str] = "user.remove"
 
 
 class RevokeUserToken(_OfUser, frozen=True, kw_only=True):
     """One token of a person's programs stops working."""
 
-    kind: ClassVar[str] = "user.token.revoke"
+    KIND: ClassVar[str] = "user.token.revoke"
     token_sha256: Sha256
 
 

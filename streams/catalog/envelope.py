@@ -7,8 +7,8 @@ import msgspec
 
 from streams.catalog.commands import ALL, AT_MS_END, Command
 
-KINDS: dict[str, type[Command]] = {command.kind: command for command in ALL}
-_DECODERS: dict[str, msgspec.json.Decoder[Command]] = {c.kind: msgspec.json.Decoder(c) for c in ALL}
+KINDS: dict[str, type[Command]] = {command.KIND: command for command in ALL}
+_DECODERS: dict[str, msgspec.json.Decoder[Command]] = {c.KIND: msgspec.json.Decoder(c) for c in ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def seal(command: Command, *, command_id: str, at_ms: int, actor: str) -> Envelo
         at_ms: the writer's clock, UTC.
         actor: who asks.
     """
-    return Envelope(command_id, at_ms, actor, command.kind, command.entity, msgspec.json.encode(command).decode())
+    return Envelope(command_id, at_ms, actor, command.KIND, command.entity, msgspec.json.encode(command).decode())
 
 
 class CommandError(Exception):

@@ -1,10 +1,32 @@
 """Rules of sensors and the places they stand at."""
 
+import re
 from dataclasses import replace
 
-from streams.catalog.commands import ChangeSensor, IssueToken, PutSite, RegisterSensor, RemoveSite, RenewSecret, RevokeSensor
+from streams.catalog.commands import (
+    METER_NAME,
+    SENSOR_NAME,
+    ChangeSensor,
+    IssueToken,
+    PutSite,
+    RegisterSensor,
+    RemoveSite,
+    RenewSecret,
+    RevokeSensor,
+)
 from streams.catalog.outcome import Outcome, accepted, refused
 from streams.catalog.state import TOKENS_PER_SENSOR, Change, Sensor, SensorToken, Site, State
+
+NAMES = {
+    "power": "Latin letters and then six digits, as gre000001",
+    "linky": "the meter's address of 12 digits, or its pseudonym as the reader shows it",
+}
+_NAMES = {"power": re.compile(SENSOR_NAME), "linky": re.compile(METER_NAME)}
+
+
+def names(kind: str, sensor_id: str) -> bool:
+    """Whether a sensor of this kind may have this id."""
+    return _NAMES[kind].fullmatch(sensor_id) is not None
 
 
 def register(state: State, command: RegisterSensor, at_ms: int) -> Outcome:
@@ -12,6 +34,8 @@ def register(state: State, command: RegisterSensor, at_ms: int) -> Outcome:
     if known is not None:
         why = "revoked; `powermon sensors renew` brings it back with a new secret" if known.revoked else "registered"
         return refused("sensor_exists", f"sensor {command.sensor_id} is already {why}")
+    if not names(command.kind, command.sensor_id):
+        return refused("bad_sensor_id", f"{command.sensor_id} came for a {command.kind} sensor; expected {NAMES[command.kind]}")
     if (unknown := _unknown_site(state, command.site)) is not None:
         return unknown
     sensor = Sensor(
@@ -20,6 +44,7 @@ def register(state: State, command: RegisterSensor, at_ms: int) -> Outcome:
         command.zone,
         command.secret_sha256,
         at_ms,
+        kind=command.kind,
         site=command.site,
         owner=command.owner,
         address=command.address,

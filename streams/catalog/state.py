@@ -23,6 +23,7 @@ class Sensor:
     own_zone: str
     secret_sha256: str
     registered_at_ms: int
+    kind: str = "power"
     site: str = ""
     owner: str = ""
     address: str = ""

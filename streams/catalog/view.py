@@ -126,7 +126,7 @@ class CatalogView:
                 return await verdict
         except TimeoutError:
             raise PartUnavailable(
-                f"the catalog's verdict on {command.kind} did not come back from Kafka at {self._bootstrap}; "
+                f"the catalog's verdict on {command.KIND} did not come back from Kafka at {self._bootstrap}; "
                 "look whether it took effect before trying again"
             ) from None
         finally:

@@ -267,3 +267,29 @@ def test_tokens_and_secrets_have_their_form() -> None:
     assert hash_of("a") == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
     with pytest.raises(ValueError, match="expected 32"):
         make_token(b"short")
+
+
+# ---- meters
+
+
+def test_a_linky_is_a_sensor_of_its_own_kind() -> None:
+    state = State()
+    for name in ("992562000017", "m0123456789abcdef0123"):
+        command = register(name, kind="linky")
+        assert fold(state, seal(command, command_id="c", at_ms=1, actor="test")).accepted
+        assert state.sensors[name].kind == "linky"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("power", "992562000017"), ("linky", "gre000001")])
+def test_an_id_of_the_other_kind_is_refused(kind: str, name: str) -> None:
+    outcome = apply(State(), seal(register(name, kind=kind), command_id="c", at_ms=1, actor="test"))
+    assert (outcome.accepted, outcome.code) == (False, "bad_sensor_id")
+
+
+def test_a_command_from_before_there_were_kinds_registers_a_power_sensor() -> None:
+    payload = json.dumps({"sensor_id": "gre000001", "secret_sha256": HASHES[0]}, separators=(",", ":"))
+    state = State()
+    assert fold(state, Envelope("c", 1, "test", "sensor.register", "sensor:gre000001", payload)).accepted
+    assert state.sensors["gre000001"].kind == "power"
+    now = seal(register(), command_id="c", at_ms=1, actor="test")
+    assert json.loads(now.payload) == json.loads(payload)  # and what is written now can be read by who knows no kinds

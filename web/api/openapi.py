@@ -27,6 +27,7 @@ kept."""
 _TAGS = {
     "sensors": "Registered sensors, and those that were heard of.",
     "sites": "Places with a time zone.",
+    "meters": "Linkys: what they say now, their minutes.",
     "users": "People and their programs' tokens.",
     "tariffs": "Prices and calendars by the day from which they are valid.",
     "data": "Queries, replays, and how the parts do.",

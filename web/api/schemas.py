@@ -8,6 +8,7 @@ import msgspec
 from streams.catalog import commands
 from streams.catalog.admin.facts import REGISTRATIONS
 from streams.catalog.admin.fields import EXPECTED
+from web.api import meter_schemas
 
 Document = dict[str, Any]
 
@@ -81,7 +82,7 @@ def components() -> Document:
     """Every named schema."""
     new, change = _of(commands.RegisterSensor), _of(commands.ChangeSensor, without=("sensor_id",))
     # In any case when it comes in; answers have it in lower case.
-    new["properties"]["sensor_id"]["pattern"] = "^[A-Za-z]{1,58}[0-9]{6}$"
+    new["properties"]["sensor_id"]["pattern"] = "^([A-Za-z]{1,58}[0-9]{6}|[0-9]{12}|[Mm][0-9A-Fa-f]{20})$"
     limits = change["properties"]["thresholds"]
     limits["additionalProperties"] = {"type": ["number", "null"]}
     user = _object(
@@ -118,6 +119,7 @@ def components() -> Document:
         "TariffVersion": _object(
             {"tariff_id": _TEXT, "valid_from": {"type": "string", "format": "date"}, "document": {"type": "object"}}
         ),
+        **meter_schemas.components(),
     }
 
 

@@ -14,6 +14,7 @@ from web.fleet import Fleet
 from web.outages import Parts
 from web.view import fleet as view
 
+_KINDS = ("power", "linky")
 _CATEGORIES = ("main", "submain", "sub", "special")
 _STATES = ("live", "silent", "never", *REGISTRATIONS)
 _SORTS = ("live", "id")
@@ -57,6 +58,7 @@ def operation(handler: Handler) -> Operation:
         description="To page through all of them, sort by id: the order by liveness changes from moment to moment.",
         parameters=(
             schemas.query("q", "part of the id, owner, address or site"),
+            schemas.query("kind", "only these", enum=list(_KINDS)),
             schemas.query("category", "only these", enum=list(_CATEGORIES)),
             schemas.query("site", "the id of a site"),
             schemas.query("owner", "the whole owner, in any case"),
@@ -71,14 +73,15 @@ def operation(handler: Handler) -> Operation:
 def _asked(request: web.Request) -> view.Asked:
     query = request.query
     text, site, owner = (query.get(name, "")[:200].strip() for name in ("q", "site", "owner"))
-    category, state, sort = (
+    kind, category, state, sort = (
+        _one_of(query, "kind", _KINDS),
         _one_of(query, "category", _CATEGORIES),
         _one_of(query, "state", _STATES),
         _one_of(query, "sort", _SORTS),
     )
     registration = state if state in REGISTRATIONS else ""
     return view.Asked(
-        wanted=Wanted(text.lower(), category, site, owner, registration),
+        wanted=Wanted(text.lower(), category, site, owner, registration, kind),
         state="" if registration else state,
         by_id=sort == "id",
         limit=number(request, "limit", LIMIT, 1, LIMIT_MOST),

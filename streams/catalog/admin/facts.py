@@ -30,6 +30,7 @@ def sensor_facts(state: State, sensor: Sensor) -> Document:
     return {
         "sensor_id": sensor.sensor_id,
         "registration": registration(sensor),
+        "kind": sensor.kind,
         "units": sensor.units,
         "zone": state.zone_of(sensor),
         "own_zone": sensor.own_zone,
@@ -62,6 +63,7 @@ class Wanted:
         text: part of the id, owner, address or site, in any case.
         owner: the whole owner, in any case.
         registration: one of REGISTRATIONS.
+        kind: power or linky.
     """
 
     text: str = ""
@@ -69,11 +71,13 @@ class Wanted:
     site: str = ""
     owner: str = ""
     registration: str = ""
+    kind: str = ""
 
     def fits(self, sensor: Sensor) -> bool:
         """Whether the sensor is one of them."""
         return (
             (not self.category or sensor.category == self.category)
+            and (not self.kind or sensor.kind == self.kind)
             and (not self.site or sensor.site == self.site)
             and (not self.owner or sensor.owner.casefold() == self.owner.casefold())
             and (not self.registration or registration(sensor) == self.registration)

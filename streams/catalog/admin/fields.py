@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from streams.catalog import sensors
 from streams.catalog.commands import ChangeSensor, Command, RegisterSensor
 
 C = TypeVar("C", bound=Command)
@@ -20,7 +21,8 @@ SCOPES = ("read", "write", "admin", "signin")
 _ID = "small letters, digits, '.', '_' or '-', at most 64, as plant-1"
 _TEXT = "text of at most 200 characters in one line"
 EXPECTED = {
-    "sensor_id": "Latin letters and then six digits, as gre000001, at most 64 characters",
+    "sensor_id": "Latin letters and then six digits, as gre000001, at most 64 characters; of a Linky its 12 digits or pseudonym",
+    "kind": "power (a 3-phase sensor) or linky (a Linky meter)",
     "units": "canonical (the sensor sends mW and mV) or base (W and V)",
     "zone": "an IANA time zone, as Asia/Seoul or Europe/Paris",
     "site": f"the id of a site ({_ID}), or nothing",
@@ -94,9 +96,13 @@ def command(kind: type[C], said: Mapping[str, Any], **ours: Any) -> C:
     for name, value in values.items():
         _judge(name, value)
     try:
-        return msgspec.convert({**values, **ours}, kind)
+        made = msgspec.convert({**values, **ours}, kind)
     except msgspec.ValidationError as error:
         raise _explained(error, values) from error
+    if isinstance(made, RegisterSensor) and not sensors.names(made.kind, made.sensor_id):
+        detail = f"sensor_id {shown(made.sensor_id)} came; expected {sensors.NAMES[made.kind]} for kind {made.kind}"
+        raise FieldError("sensor_id", "out_of_range", detail)
+    return made
 
 
 def change_of_sensor(sensor_id: str, said: Mapping[str, Any], thresholds: Mapping[str, float]) -> ChangeSensor:
@@ -152,7 +158,7 @@ def from_text(name: str, text: str, *, decimal_comma: bool = False) -> Any:
         if word not in _TRUE | _FALSE:
             raise refuse(name, text, "wrong_type")
         return word in _TRUE
-    return text.lower() if name in ("units", "category") else text
+    return text.lower() if name in ("units", "category", "kind") else text
 
 
 def threshold(pair: str, *, decimal_comma: bool = False) -> tuple[str, float | None]:
