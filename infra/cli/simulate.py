@@ -5,12 +5,14 @@ import json
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from infra.cli import simulate_linky
 from infra.cli.times import Duration, Moment
 from infra.errors import PowermonError
 from infra.fleet_secrets import fleet_rights
@@ -60,6 +62,7 @@ class SimulationFailed(PowermonError):
     "--truth", type=click.Path(dir_okay=False, path_type=Path), help="Write the seed and every acknowledged second as NDJSON."
 )
 @click.option("--json", "as_json", is_flag=True, help="Totals as JSON at the end.")
+@simulate_linky.options
 def simulate(
     sensors: int,
     speed: float,
@@ -73,13 +76,20 @@ def simulate(
     demo: bool,
     truth: Path | None,
     as_json: bool,
+    **linky: Any,
 ) -> None:
     """Post to the gateway as real sensors do, once a second each.
 
     Missing sensors are registered; their secrets stay in the data folder. Simulated time never runs ahead of the present.
+
+    With --linky: meters that speak on pseudo-terminals instead; of the options above --speed, --seed, --for, --faults,
+    --start, --truth and --json hold for them too.
     """
-    settings = Settings()
     now_s = int(time.time())
+    if linky["linky"] is not None:
+        simulate_linky.run(linky, speed, seed, for_s, faults, now_s if start_s is None else start_s, truth, as_json=as_json)
+        return
+    settings = Settings()
     if start_s is None:
         if speed > 1 and for_s is None:
             raise click.UsageError("--speed above 1 would run into the future; add --start TIME or --for DURATION")
