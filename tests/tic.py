@@ -1,12 +1,22 @@
 """A Linky for tests: groups, frames and the line they come over."""
 
+import json
+from dataclasses import asdict
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from producers.tic.bytes import with_parity
+from producers.tic.decode import DecodedFrame, decode
+from producers.tic.identity import address_of
+from producers.tic.record import Received, record
+from producers.tic.rules import LINE
+from schemas.tic_frame import TicFrame
 
 GOLDEN = Path(__file__).parent / "golden" / "tic"
 FRAMES = sorted((GOLDEN / "frames").glob("*.tic"))
@@ -57,3 +67,24 @@ def heard(data: bytes, sent_baud: int, port_baud: int) -> bytes:
         out.append(sum(levels[int(at + (1.5 + bit) * step)] << bit for bit in range(8)))
         at += 9.5 * step
     return bytes(out)
+
+
+ADDRESS = "992562000017"
+"""Of one of the golden meters."""
+
+
+@cache
+def records() -> list[TicFrame]:
+    """A record of each golden frame; the first ones are of the meter ADDRESS."""
+    found = []
+    for path in FRAMES:
+        (frame,) = (one for one in decode([with_parity(path.read_bytes())], LINE) if isinstance(one, DecodedFrame))
+        address = address_of(frame.groups) or ADDRESS
+        found.append(record(frame, Received(address, "boot-1", 41, 1_766_899_543_120, True, 77_000, 2, 31)))
+    return sorted(found, key=lambda one: one.meter_id != ADDRESS)
+
+
+def sent(frame: TicFrame) -> dict[str, Any]:
+    """A frame as it stands in the body of a post."""
+    made: dict[str, Any] = json.loads(msgspec.json.encode(asdict(frame)))
+    return made

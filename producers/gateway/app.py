@@ -25,6 +25,7 @@ from producers.gateway.meters import Meters
 from producers.gateway.routes import Handler, Routes
 from producers.gateway.socket_parts import Parts
 from producers.gateway.sockets import Sockets
+from producers.gateway.tic_door import TicDoor
 from producers.gateway.verdict import Rejection
 from schemas import topics
 from schemas.registry import Registry
@@ -41,7 +42,7 @@ class Gateway:
         address: where it listens, "http://host:port".
     """
 
-    def __init__(self, settings: Settings, view: CatalogView, publisher: Publisher, schema_id: int) -> None:
+    def __init__(self, settings: Settings, view: CatalogView, publisher: Publisher, schema_id: int, tic_schema_id: int) -> None:
         self.address = ""
         self._stopped = False
         self._settings, self._view, self._publisher = settings, view, publisher
@@ -54,11 +55,13 @@ class Gateway:
         self._per_address = RateLimit(settings.gateway_address_rate_per_s, settings.gateway_address_burst)
         self._seldom = Seldom()
         handlers = Handlers(view, publisher, schema_id, limit, self._meters, self.arrivals)
+        self._frames = TicDoor(view, publisher, tic_schema_id, limit, self._meters, self.arrivals)
         entrance = Entrance(view, self._meters, self.arrivals, self.address_of, settings.gateway_public_host)
         self._hot = handlers.post
         self._routes = Routes()
         self._routes.add("POST", _HOT_PATH, handlers.post)
         self._routes.add("POST", "/powermon/data/batch", handlers.batch)
+        self._routes.add("POST", "/powermon/tic", self._frames.post)
         self._routes.add("POST", "/powermon/boot", entrance.boot)
         self._routes.add("POST", "/powermon/token", entrance.token)
         self._routes.add("POST", "/powermon/time", entrance.time)
@@ -120,6 +123,7 @@ class Gateway:
             self._following.cancel()
         await self._sockets.close()
         await self._runner.cleanup()
+        self._frames.close()
         left = await self._publisher.close()
         await self._view.close()
         structlog.get_logger(__name__).info("gateway stopped", unacknowledged=left)
@@ -192,9 +196,10 @@ async def start(settings: Settings, registry: Schemas | None = None) -> Gateway:
     registry = registry or Registry(settings.registry, settings.schema_cache)
     await asyncio.to_thread(quick.warm)
     schema_id = await asyncio.to_thread(registry.id_of, topics.READINGS)
+    tic_schema_id = await asyncio.to_thread(registry.id_of, topics.TIC_FRAMES)
     view = view_of(settings, registry)
     publisher = Publisher(settings.kafka, timeout_ms=settings.gateway_ack_timeout_ms)
-    gateway = Gateway(settings, view, publisher, schema_id)
+    gateway = Gateway(settings, view, publisher, schema_id, tic_schema_id)
     try:
         await gateway.listen()
     except BaseException:

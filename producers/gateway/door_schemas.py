@@ -1,10 +1,14 @@
 """The bodies of the gateway's doors, as JSON Schema."""
 
+import json
 from typing import Any
+
+import msgspec
 
 from producers.gateway.exact import PF_MAX_PCT, POWER_MAX_MW, PROBE_TYPES, RECORDS_MAX, TIMESTAMP_MIN_S, VOLTAGE_MAX_MV
 from producers.gateway.members import SENSOR_ID, VERSION
 from producers.gateway.provisioning import FIRMWARE_MAX
+from producers.gateway.tic_body import FRAMES_MAX, TicFrame
 from schemas.units import SAMPLES_MAX, SAMPLES_MIN
 from streams.catalog.tokens import TOKEN_MAX
 
@@ -23,6 +27,14 @@ def _object(required: str, about: str = "", **properties: Schema) -> Schema:
 def _integer(about: str = "", low: int | None = None, high: int | None = None) -> Schema:
     bounds = {"minimum": low, "maximum": high, "description": about or None}
     return {"type": "integer"} | {name: value for name, value in bounds.items() if value is not None}
+
+
+def _of_struct(kind: type) -> dict[str, Schema]:
+    """A Struct and those within it; patterns with JSON Schema's ^ and $."""
+    _, found = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+    text = json.dumps(found).replace(r"\\A", "^").replace(r"\\Z", "$")
+    made: dict[str, Schema] = json.loads(text)
+    return made
 
 
 def _samples(about: str, low: int, high: int) -> Schema:
@@ -58,6 +70,7 @@ _TOKEN_FIELDS: Schema = {
     "refresh_after": _integer("seconds after which to get the next one"),
 }
 _REFRESH = {"type": "boolean", "description": "get a new token soon"}
+_REJECTED_FRAMES: Schema = {"type": "array", "items": _ref("RejectedFrame")}
 _REJECTED: Schema = {"type": "array", "items": _ref("RejectedRecord")}
 
 SCHEMAS: dict[str, Schema] = {
@@ -65,7 +78,7 @@ SCHEMAS: dict[str, Schema] = {
         "type": "string",
         "pattern": f"^{SENSOR_ID}$",
         "maxLength": 64,
-        "description": "Letters, then six digits; compared without case.",
+        "description": "Letters, then six digits; of a Linky its 12 digits or its pseudonym. Compared without case.",
     },
     "Boot": _object(
         "sensor_id secret version",
@@ -143,8 +156,22 @@ SCHEMAS: dict[str, Schema] = {
         detail=_text("what came and what was expected"),
         retry={"type": "boolean", "description": "whether the same body may be accepted later"},
         accepted=_integer("of a batch: 0"),
-        rejected=_REJECTED,
+        rejected={"type": "array", "items": {"anyOf": [_ref("RejectedRecord"), _ref("RejectedFrame")]}},
     ),
+    "TicFrames": _object(
+        "frames",
+        token=_TOKEN,
+        frames={"type": "array", "items": _ref("TicFrame"), "minItems": 1, "maxItems": FRAMES_MAX},
+    ),
+    "TicAccepted": _object("accepted rejected", accepted=_integer("how many"), rejected=_REJECTED_FRAMES, refresh_token=_REFRESH),
+    "RejectedFrame": _object(
+        "index code field detail",
+        index=_integer("position in frames, from 0"),
+        code=_ref("Code"),
+        field={"type": ["string", "null"], "description": "which member of the frame"},
+        detail=_text("what came and what was expected"),
+    ),
+    **_of_struct(TicFrame),
     "Call": _object(
         "action",
         action={"enum": ["Reset", "RemoteStartTransaction", "RemoteStopTransaction"]},

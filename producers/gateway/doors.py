@@ -23,6 +23,7 @@ CODES: dict[int, dict[str, str]] = {
     403: {
         "token_sensor_mismatch": "the token of another sensor",
         "sensor_disabled": "the sensor is revoked",
+        "wrong_kind": "a Linky's token where readings belong, or the other way round",
         "scope_missing": "a user's token without the scope admin",
     },
     404: {"not_found": "no door of this name"},
@@ -38,7 +39,7 @@ CODES: dict[int, dict[str, str]] = {
         "missing_field": "a required member is not there",
         "wrong_type": "as an integer with a fraction or in quotes",
         "bad_version": "not a date as YYMMDD",
-        "bad_sensor_id": "not letters and then six digits",
+        "bad_sensor_id": "not letters and then six digits, nor a meter's 12 digits or pseudonym",
         "timestamp_too_old": "before 2020",
         "timestamp_future": "more than 300 s ahead of our clock",
         "bad_probe_count": "not 1 to 3 probes",
@@ -86,6 +87,8 @@ _BODY = (400, 408, 413, 415)
 _ALWAYS = (429, 500)
 _READ_ERRORS = ("not_an_object", "missing_field", "wrong_type", "bad_sensor_id")
 _OF_SENSOR = ("token_sensor_mismatch", "sensor_disabled")
+_OF_KIND = (*_OF_SENSOR, "wrong_kind")
+_FRAME_ERRORS = ("not_an_object", "missing_field", "wrong_type", "out_of_range")
 _CALL_ERRORS = ("not_an_object", "missing_field", "wrong_type", "out_of_range")
 _RECORD_ERRORS = tuple(CODES[422])
 
@@ -139,6 +142,20 @@ _BATCH = {
     "records": [{"timestamp": 1700000000, "data": [_PROBE]}],
 }
 
+_FRAME: Document = {
+    "meter_id": "992562000017",
+    "boot_id": "5c1fd0c6",
+    "counter": 41,
+    "meter_at_s": 1766899542,
+    "clock_degraded": False,
+    "received_at_ms": 1766899543120,
+    "clock_synchronised": True,
+    "monotonic_ms": 77000,
+    "mode": "standard",
+    "labels": [{"label": "EAST", "value": 24108}, {"label": "SINSTS", "value": 412}],
+    "link": {"characters": 864, "bad_characters": 0, "discarded_frames": 0, "stray_characters": 0},
+    "rejected": [{"raw": "ClVSTVMxCTIzMQ==", "label": "URMS1", "code": "parity"}],
+}
 _PATHS: Document = {
     "/powermon/boot": _post(
         "start",
@@ -189,7 +206,7 @@ _PATHS: Document = {
                 {"status": "accepted", "timestamp": 1700000000, "server_time": 1700000001, "missing_probes": [2, 3]},
             )
         }
-        | _problems(*_BODY, 401, 403, 422, 503, fields=_RECORD_ERRORS),
+        | _problems(*_BODY, 401, 403, 422, 503, fields=_RECORD_ERRORS, forbidden=_OF_KIND),
         token=True,
     ),
     "/powermon/data/batch": _post(
@@ -205,7 +222,25 @@ _PATHS: Document = {
                 {"accepted": 598, "rejected": [{"index": 3, "timestamp": 1700000003, "code": "sample_count"}]},
             )
         }
-        | _problems(*_BODY, 401, 403, 422, 503, fields=_RECORD_ERRORS),
+        | _problems(*_BODY, 401, 403, 422, 503, fields=_RECORD_ERRORS, forbidden=_OF_KIND),
+        token=True,
+    ),
+    "/powermon/tic": _post(
+        "measure",
+        "Frames of a Linky: 1 to 600, any order.",
+        "At most 2 MiB after decompression; gzip welcome. The token names the meter, and each frame must be that meter's. A "
+        "frame is one decoded frame of the TIC, in the shape of `tic.frames`; (meter_id, boot_id, counter) is its key: a copy "
+        "counts once. Frames are judged one by one: forget the accepted and the rejected alike. 422 only when none was good, "
+        "with the same list.",
+        _json("TicFrames", "", {"frames": [_FRAME]}),
+        {
+            "202": _json(
+                "TicAccepted",
+                "Safe in the log.",
+                {"accepted": 59, "rejected": [{"index": 3, "code": "missing_field", "field": "link", "detail": "there is no …"}]},
+            )
+        }
+        | _problems(*_BODY, 401, 403, 422, 503, fields=_FRAME_ERRORS, forbidden=_OF_KIND),
         token=True,
     ),
     "/powermon/ws/{sensor_id}": {

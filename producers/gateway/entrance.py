@@ -122,7 +122,7 @@ class Entrance:
     def _admit(self, sensor_id: str, in_body: Any, in_header: str | None, now_ms: int) -> Admission | Rejection:
         if not self._view.caught_up:
             return unavailable("the gateway is starting and does not know its sensors yet")
-        return admit(self._view.state, sensor_id, in_body, in_header, now_ms)
+        return admit(self._view.state, sensor_id, in_body, in_header, now_ms, kind=None)
 
     def _holder(self, in_body: Any, in_header: str | None) -> str | None:
         return holder(self._view.state, in_header if in_body is MISSING else in_body)

@@ -9,7 +9,8 @@ import numpy
 
 from producers.gateway.verdict import MISSING, Rejection
 
-SENSOR_ID = r"[A-Za-z]{1,58}[0-9]{6}"
+SENSOR_ID = r"(?:[A-Za-z]{1,58}[0-9]{6}|[0-9]{12}|[Mm][0-9A-Fa-f]{20})"
+"""Of a sensor, or of a meter: its address or pseudonym. What each may post is judged by its token."""
 VERSION = r"[0-9]{6}"
 DEPTH_MAX = 32
 
@@ -105,7 +106,11 @@ def sensor_id_of(top: dict[str, Any]) -> str:
     if not isinstance(sensor_id, str):
         wrong_type("sensor_id", sensor_id, "a string")
     if not is_sensor_id(sensor_id):
-        no("bad_sensor_id", "sensor_id", f"{echo(sensor_id, 64)} came; expected 1 to 58 Latin letters, then six digits")
+        no(
+            "bad_sensor_id",
+            "sensor_id",
+            f"{echo(sensor_id, 64)} came; expected 1 to 58 Latin letters, then six digits; of a Linky 12 digits or a pseudonym",
+        )
     return sensor_id.lower()
 
 

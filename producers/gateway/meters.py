@@ -16,6 +16,7 @@ class Meters(Collector):
 
     Attributes:
         accepted: readings that are safe in the log.
+        frames_of_meters: Linky frames that are safe in the log.
         refused: answers that are no 2xx, and refused records of batches, by code.
         in_flight: requests whose message is not yet acknowledged.
         boots: sensors that started.
@@ -28,7 +29,7 @@ class Meters(Collector):
     """
 
     def __init__(self) -> None:
-        self.accepted = 0
+        self.accepted = self.frames_of_meters = 0
         self.refused: defaultdict[str, int] = defaultdict(int)
         self.in_flight = 0
         self.boots = 0
@@ -48,6 +49,9 @@ class Meters(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield CounterMetricFamily("powermon_gateway_accepted", "Readings that are safe in the log.", value=self.accepted)
+        yield CounterMetricFamily(
+            "powermon_gateway_tic_frames", "Frames of Linkys that are safe in the log.", value=self.frames_of_meters
+        )
         yield _by("powermon_gateway_refused", "Requests and records refused, by code.", "code", self.refused)
         yield CounterMetricFamily("powermon_gateway_boots", "Sensors that showed their secret and started.", value=self.boots)
         yield _by("powermon_gateway_tokens_issued", "Tokens given out, by what was shown for them.", "by", self.issued)

@@ -22,6 +22,7 @@ URLS = {
     "time": "/powermon/time",
     "token": "/powermon/token",
     "ws": "/powermon/ws",
+    "tic": "/powermon/tic",
 }
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)

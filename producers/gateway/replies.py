@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import HttpVersion11, web
 
+from producers.gateway.tic_body import Frames
 from producers.gateway.verdict import ALL_PHASES, Batch, Reading, RejectedRecord, Rejection
 
 
@@ -68,6 +69,22 @@ def batch(verdict: Batch) -> web.Response:
         detail = f"none of the {len(rejected)} records was good; the first: {first.detail}"
         return problem(Rejection(422, first.code, "records", detail), accepted=0, rejected=rejected)
     answer: dict[str, Any] = {"accepted": len(verdict.readings), "rejected": rejected}
+    if verdict.refresh:
+        answer["refresh_token"] = True
+    return web.json_response(answer, status=202)
+
+
+def frames(verdict: Frames) -> web.Response:
+    """The same for frames of a meter."""
+    rejected = [
+        {"index": one.index, "code": one.rejection.code, "field": one.rejection.field, "detail": one.rejection.detail}
+        for one in verdict.rejected
+    ]
+    if not verdict.frames:
+        first = verdict.rejected[0].rejection
+        detail = f"none of the {len(rejected)} frames was good; the first: {first.detail}"
+        return problem(Rejection(422, first.code, "frames", detail), accepted=0, rejected=rejected)
+    answer: dict[str, Any] = {"accepted": len(verdict.frames), "rejected": rejected}
     if verdict.refresh:
         answer["refresh_token"] = True
     return web.json_response(answer, status=202)

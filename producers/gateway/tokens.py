@@ -3,10 +3,11 @@
 from typing import Any
 
 from producers.gateway.verdict import MISSING, Admission, Rejection
-from streams.catalog.state import State
+from streams.catalog.state import Sensor, State
 from streams.catalog.tokens import TOKEN_MAX, hash_of, same
 
 _SCALE = {"canonical": 1, "base": 1000}
+_DOORS = {"power": "it posts to /powermon/data", "linky": "its frames go to /powermon/tic"}
 
 
 def bearer(authorization: str | None) -> str | None:
@@ -17,7 +18,9 @@ def bearer(authorization: str | None) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def admit(state: State, sensor_id: str, in_body: Any, in_header: str | None, now_ms: int) -> Admission | Rejection:
+def admit(
+    state: State, sensor_id: str, in_body: Any, in_header: str | None, now_ms: int, kind: str | None = "power"
+) -> Admission | Rejection:
     """Judge the token of a post.
 
     Args:
@@ -26,6 +29,7 @@ def admit(state: State, sensor_id: str, in_body: Any, in_header: str | None, now
         in_body: the member `token`, of any type, or MISSING.
         in_header: the bearer token, or None.
         now_ms: the gateway's clock.
+        kind: of sensor that may use the door; None: any.
     """
     if in_body is MISSING:
         if in_header is None:
@@ -36,7 +40,7 @@ def admit(state: State, sensor_id: str, in_body: Any, in_header: str | None, now
     digest = hash_of(in_body)
     if in_header is not None and in_header is not in_body and not same(digest, hash_of(in_header)):
         return _rejected(401, "token_invalid", "the tokens of the body and of the header differ")
-    return owner(state, sensor_id, digest, now_ms)
+    return owner(state, sensor_id, digest, now_ms, kind)
 
 
 def holder(state: State, token: Any) -> str | None:
@@ -45,7 +49,14 @@ def holder(state: State, token: Any) -> str | None:
     return None if found is None else found.sensor_id
 
 
-def owner(state: State, sensor_id: str, digest: str, now_ms: int) -> Admission | Rejection:
+def admit_meter(state: State, in_body: Any, in_header: str | None, now_ms: int) -> tuple[str, Admission] | Rejection:
+    """Judge the token of a meter's frames, which names the meter; arguments as for `admit`."""
+    sensor_id = holder(state, in_header if in_body is MISSING else in_body) or ""
+    found = admit(state, sensor_id, in_body, in_header, now_ms, "linky")
+    return found if isinstance(found, Rejection) else (sensor_id, found)
+
+
+def owner(state: State, sensor_id: str, digest: str, now_ms: int, kind: str | None = "power") -> Admission | Rejection:
     """Judge a token by its hash."""
     sensor = state.sensors.get(sensor_id)
     own = False
@@ -61,7 +72,7 @@ def owner(state: State, sensor_id: str, digest: str, now_ms: int) -> Admission |
         return _rejected(403, "token_sensor_mismatch", f"the token does not speak for sensor {sensor_id}", "sensor_id")
     if sensor.revoked_at_ms is not None:
         return _rejected(403, "sensor_disabled", f"sensor {sensor_id} is revoked", "sensor_id")
-    return Admission(_SCALE[sensor.units], now_ms >= token.refresh_at_ms)
+    return _of_kind(sensor, kind) or Admission(_SCALE[sensor.units], now_ms >= token.refresh_at_ms)
 
 
 def by_secret(state: State, sensor_id: str, digest: str) -> Admission | Rejection:
@@ -75,7 +86,15 @@ def by_secret(state: State, sensor_id: str, digest: str) -> Admission | Rejectio
         return _rejected(401, "token_invalid", "the secret is not this sensor's any more", "secret")
     if sensor.revoked:
         return _rejected(403, "sensor_disabled", f"sensor {sensor_id} is revoked", "sensor_id")
-    return Admission(_SCALE[sensor.units], False)
+    return _of_kind(sensor, "power") or Admission(_SCALE[sensor.units], False)
+
+
+def _of_kind(sensor: Sensor, kind: str | None) -> Rejection | None:
+    """None when the sensor is of the kind that this door is for."""
+    if kind is None or sensor.kind == kind:
+        return None
+    detail = f"{sensor.sensor_id} is registered with kind {sensor.kind}; {_DOORS[sensor.kind]}"
+    return _rejected(403, "wrong_kind", detail, "sensor_id")
 
 
 def _rejected(status: int, code: str, detail: str, field: str = "token") -> Rejection:
