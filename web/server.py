@@ -21,6 +21,7 @@ from sinks.clickhouse import ClickHouse
 from streams.catalog.view import view_of
 from web import assets
 from web.api import described, sensors
+from web.api.meters import MetersApi
 from web.api.openapi import OpenApi
 from web.api.operation import Operation
 from web.api.registration import RegistrationApi
@@ -36,9 +37,10 @@ from web.feed import Feed
 from web.fleet import Fleet
 from web.html import NONCE, new_nonce, page, secure
 from web.identity import COOKIE, IDENTITY, Catalog, Identity, by_session
+from web.meter_pages import MeterPages
 from web.outages import Parts, asks_of
 from web.pages.live import LivePage
-from web.plots import Plots
+from web.plots import Build, Plots
 from web.sensor_source import SensorSource
 from web.sessions import Sessions
 from web.view import fleet as fleet_view
@@ -75,7 +77,8 @@ class Site:
         self.auth = Auth(catalog, self.sessions, clock)
         self.fleet = Fleet(db, lambda: catalog.state, clock)
         self.feed = Feed(SensorSource(db, self.fleet.zone, self.fleet.newest), clock)
-        self.plots = Plots({"live": self._build_live})
+        self.meters = MeterPages(db, lambda: catalog.state, self._plotted, self._shell, clock)
+        self.plots = Plots({"live": self._framed(self._build_live), "meter": self._framed(self.meters.build)})
         self.boot = secrets.token_hex(8)
         self._frames: dict[str, dict[str, object]] = {}
 
@@ -94,10 +97,24 @@ class Site:
         if sensor_id is None or not self.fleet.knows(sensor_id):
             return self._shell("empty.html", identity, status=404 if asked else 200, asked=asked)
         await self.feed.prepare(sensor_id, hours)
+        arguments = {"sensor": sensor_id, "hours": str(hours)}
+        return await self._plotted("live", identity, arguments, sensor_id=sensor_id, hours=hours, all_hours=minutes.HOURS)
+
+    def _build_live(self, document: Document, arguments: dict[str, str]) -> None:
+        LivePage(document, self.feed, arguments["sensor"], int(arguments["hours"]), self.fleet.knows)
+
+    async def _plotted(self, name: str, identity: Identity, arguments: dict[str, str], **values: object) -> web.Response:
+        """A page around plots.
+
+        Args:
+            arguments: for what builds its document.
+            values: for its template.
+        """
         nonce = new_nonce()
-        self._frames[nonce] = self._frame(identity, nonce)  # not in the request: that is logged and kept in the page
+        # Not in the request: that is logged and kept in the page.
+        self._frames[nonce] = {**self._frame(identity, nonce), **values}
         try:
-            text = await self.plots.page("live", {"sensor": sensor_id, "hours": str(hours), "nonce": nonce})
+            text = await self.plots.page(name, {**arguments, "nonce": nonce})
         except PartUnavailable as error:
             return problem(503, "unavailable", str(error))
         finally:
@@ -106,11 +123,12 @@ class Site:
         answer[NONCE] = nonce
         return answer
 
-    def _build_live(self, document: Document, arguments: dict[str, str]) -> None:
-        sensor_id, hours = arguments["sensor"], int(arguments["hours"])
-        document.template_variables.update(self._frames.get(arguments["nonce"], {}))
-        document.template_variables.update(sensor_id=sensor_id, hours=hours, all_hours=minutes.HOURS)
-        LivePage(document, self.feed, sensor_id, hours, self.fleet.knows)
+    def _framed(self, build: Build) -> Build:
+        def framed(document: Document, arguments: dict[str, str]) -> None:
+            document.template_variables.update(self._frames.get(arguments["nonce"], {}))
+            build(document, arguments)
+
+        return framed
 
     def _shell(self, name: str, identity: Identity, *, status: int = 200, **values: object) -> web.Response:
         nonce = new_nonce()
@@ -124,19 +142,20 @@ class Site:
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         """A page's connection to its plots."""
+        name = "meter" if request.path.startswith("/meters") else "live"
         identity = request[IDENTITY]
         origin = request.headers.get("Origin")
         if identity.session is None or origin is None or urlsplit(origin).netloc.lower() != request.host.lower():
             return problem(403, "other_origin", "plots are for pages of this server, opened by somebody signed in")
         cookie = request.cookies.get(COOKIE)
         return await self.plots.websocket(
-            request, "live", lambda: by_session(self.sessions, self.catalog.state, cookie, self.clock()) is not None
+            request, name, lambda: by_session(self.sessions, self.catalog.state, cookie, self.clock()) is not None
         )
 
     # ---- health
 
     async def alive(self) -> str | None:
-        return self.feed.crashed() or self.beside.stalled()
+        return self.feed.crashed() or self.meters.feed.crashed() or self.beside.stalled()
 
     async def ready(self) -> str | None:
         if (trouble := self.catalog.problem() or self.beside.problem()) is not None:
@@ -178,6 +197,7 @@ def create_app(
         app[_API] = api
         yield
         await site.feed.close()
+        await site.meters.feed.close()
         await site.plots.close()
         await client.close()
         site.sessions.save(site.clock())
@@ -197,7 +217,8 @@ def create_app(
     app.add_routes(
         [
             web.get("/", site.live),
-            web.get("/ws", site.websocket),  # BokehJS asks for it beside the page
+            web.get("/meters", site.meters.show),
+            *(web.get(path, site.websocket) for path in ("/ws", "/meters/ws")),  # BokehJS asks for it beside the page
             web.get("/static/{name}", assets.serve),
             web.get("/favicon.ico", assets.favicon),
             web.get("/api/v1/status", status),
@@ -218,6 +239,7 @@ def _operations(site: Site) -> list[Operation]:
         SitesApi(catalog),
         UsersApi(catalog, site.auth.passwords, clock),
         TariffsApi(catalog),
+        MetersApi(site.db, site.meters.meters, clock),
     )
     return [operation for api in apis for operation in api.operations()]
 

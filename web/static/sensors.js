@@ -1,4 +1,4 @@
-// The list of sensors, the banners, and finding the way back after an outage.
+// The list of sensors or meters, the banners, and finding the way back after an outage.
 (() => {
   const page = JSON.parse(document.getElementById("page").textContent)
   const $ = (id) => document.getElementById(id)
@@ -6,7 +6,8 @@
   const state = { sensor: page.sensor, hours: page.hours, lost: false, failures: 0, downSince: null, rows: new Map() }
   window.powermon = state
 
-  state.address = (sensor) => `/?sensor=${encodeURIComponent(sensor)}&hours=${state.hours}`
+  const meters = page.kind === "meter"
+  state.address = (id) => (meters ? `/meters?id=${encodeURIComponent(id)}` : `/?sensor=${encodeURIComponent(id)}&hours=${state.hours}`)
 
   async function ask(path) {
     const answer = await fetch(path, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) })
@@ -51,15 +52,16 @@
 
   function showList(found) {
     const list = $("list")
-    const wanted = found.sensors.map(row)
+    const listed = found.sensors ?? found.meters
+    const wanted = listed.map(row)
     if (wanted.length !== list.children.length || wanted.some((item, k) => list.children[k] !== item)) {
       const focused = document.activeElement
       list.replaceChildren(...wanted)
       if (list.contains(focused)) focused.focus()
     }
     $("count").textContent = found.total ? `${found.live} of ${found.total} live` : ""
-    const hidden = found.matching - found.sensors.length
-    const note = !found.total ? "none registered yet" : !found.matching ? "no sensor matches" : hidden > 0 ? `and ${hidden} more: search for them` : ""
+    const hidden = found.matching - listed.length
+    const note = !found.total ? "none registered yet" : !found.matching ? `no ${page.kind} matches` : hidden > 0 ? `and ${hidden} more: search for them` : ""
     $("list-note").textContent = note
     if (!page.sensor && !page.asked && found.total) location.reload()
   }
@@ -105,7 +107,7 @@
       if (back(status.boot)) return
       showBanners(status.outages)
       const query = $("search").value.trim()
-      showList(await ask(`/api/v1/sensors?q=${encodeURIComponent(query)}`))
+      showList(await ask(`/api/v1/${page.kind}s?q=${encodeURIComponent(query)}`))
     } catch (error) {
       if (document.hidden) return
       state.failures += 1
