@@ -61,7 +61,10 @@ class Settings(BaseSettings):
     gateway_address_burst: int = Field(20_000, ge=1, description="requests from one address at once")
     gateway_connections: int = Field(20_000, ge=1, description="connections open at once; fewer if the system allows fewer files")
     gateway_connections_per_address: int = Field(5000, ge=1, description="connections from one address; proxies are not limited")
-    gateway_url: str = Field("", description="where `simulate` and `ingest` post to; empty: http://127.0.0.1:gateway_port")
+    gateway_url: str = Field("", description="where `simulate`, `ingest` and `tic` post to; empty: http://127.0.0.1:gateway_port")
+    gateway_ca_file: str = Field(
+        "", description="PEM file of the certificates that `powermon tic` trusts at the gateway; empty: the system's"
+    )
     web_host: str = Field("127.0.0.1", description="address the web server listens on")
     web_port: int = Field(8080, description="port of pages and REST API")
     workers: int = Field(1, ge=1, le=64, description="how many workers `powermon up` starts; more than partitions are idle")
@@ -90,6 +93,21 @@ class Settings(BaseSettings):
         "",
         description="file (mode 0600) of at least 16 random bytes: the meter's address and PRM leave as pseudonyms under this key",
     )
+    tic_delivery: Literal["kafka", "https"] = Field(
+        "kafka", description="how frames leave the spool: to Kafka itself, or to the gateway at gateway_url"
+    )
+    tic_secret_file: str = Field(
+        "", description="file (mode 0600) with the meter's secret, as `powermon sensors add` showed it; for https"
+    )
+    homeassistant_mqtt: str = Field(
+        "", description="host[:port] of the MQTT broker at which Home Assistant is told of the Linky; empty: it is not"
+    )
+    homeassistant_user: str = Field("", description="name at that broker")
+    homeassistant_password_file: str = Field("", description="file with the password at that broker")
+    homeassistant_tls: bool = Field(False, description="whether that broker is asked over TLS")
+    homeassistant_ca_file: str = Field("", description="PEM file of who vouches for that broker; empty: whom the system trusts")
+    homeassistant_prefix: str = Field("homeassistant", description="where Home Assistant looks for what there is")
+    homeassistant_every_s: float = Field(5, ge=1, le=60, description="how often Home Assistant is told at most")
     tic_health_port: int = Field(8093, description="health and metrics of `powermon tic` (127.0.0.1)")
 
     instance: str = Field(
@@ -108,6 +126,7 @@ class Settings(BaseSettings):
         description="more of about the last 10,000 messages of a partition than this, and more than half of them, that cannot be used, stop the worker; 0: no limit",
     )
     publish_interval_s: float = Field(1.0, gt=0, le=60, description="how often a growing minute is published at most")
+    tic_publish_interval_s: float = Field(5.0, gt=0, le=60, description="the same for minutes of Linkys")
     sink_interval_ms: int = Field(250, ge=10, le=60000, description="how long the sink gathers before it inserts")
     rebuild_interval_s: float = Field(5.0, gt=0, le=600, description="how often late minutes are rebuilt")
     retention_readings_days: int = Field(
