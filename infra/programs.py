@@ -1,6 +1,7 @@
 """Which processes make up a stack on one machine, in the order in which they start."""
 
 import sys
+from dataclasses import replace
 
 from infra import embedded
 from infra.embedded import Program
@@ -29,16 +30,17 @@ def roles(settings: Settings) -> list[Program]:
     scheme = "https" if settings.gateway_tls_cert else "http"
     gateway = _role(settings, "gateway", f"{scheme}://127.0.0.1:{settings.gateway_port}")
     workers = [_worker(settings, name, port) for name, port in settings.worker_ports.items()]
+    reader = [tic(settings)] if settings.tic_port and not settings.demo else []
     if settings.clickhouse_url:
         sink = _role(settings, "sink", f"http://127.0.0.1:{settings.sink_port}")
-        return [gateway, *workers, sink, _role(settings, "web", settings.web)]
-    return [gateway, *workers, _role(settings, "store", settings.web)]
+        return [gateway, *workers, sink, _role(settings, "web", settings.web), *reader]
+    return [gateway, *workers, _role(settings, "store", settings.web), *reader]
 
 
-def simulation(settings: Settings, sensors: int) -> Program:
-    """The demo's sensors; has no address, is ready once it runs."""
-    command = [sys.executable, "-m", "infra.cli", "simulate", "--demo", "--sensors", str(sensors)]
-    return Program("simulate", "", command, lambda: None, environment(settings))
+def tic(settings: Settings) -> Program:
+    """The reader of a Linky; ready once it runs: a meter that is silent keeps no stack from starting."""
+    program = _role(settings, "tic", f"http://127.0.0.1:{settings.tic_health_port}")
+    return replace(program, ready=lambda: embedded.http_problem("tic", f"{program.address}/healthz"))
 
 
 def _worker(settings: Settings, name: str, port: int) -> Program:
@@ -81,4 +83,6 @@ def ports(settings: Settings) -> list[tuple[str, str, int]]:
     if settings.clickhouse_url:
         used.append(("sink_port", "127.0.0.1", settings.sink_port))
     used.append(("web_port", settings.web_host, settings.web_port))
+    if settings.tic_port or settings.demo:
+        used.append(("tic_health_port", "127.0.0.1", settings.tic_health_port))
     return used

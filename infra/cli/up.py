@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from infra import accounts, claims, parts, programs, topics
+from infra import accounts, claims, demo, parts, programs, topics
 from infra.embedded import kafka_problem, registry_problem
 from infra.errors import PartUnavailable
 from infra.running import Stopped
@@ -20,14 +20,16 @@ _screen = Console(highlight=False, soft_wrap=True)
 
 
 @click.command()
-@click.option("--demo", is_flag=True, help="Also simulate sensors, and print a link that signs a browser in.")
+@click.option(
+    "--demo", "with_demo", is_flag=True, help="Also simulate sensors and a Linky, and print a link that signs a browser in."
+)
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Folder of everything this stack keeps.")
 @click.option("--sensors", type=click.IntRange(1, 1000), default=DEMO_SENSORS, show_default=True, help="How many, with --demo.")
-def up(demo: bool, data: Path | None, sensors: int) -> None:
+def up(with_demo: bool, data: Path | None, sensors: int) -> None:
     """Start everything on this machine, watch it, and stop it on Ctrl-C."""
     settings = Settings()
     settings.data = (data or settings.data).absolute()
-    settings.demo = settings.demo or demo
+    settings.demo = settings.demo or with_demo
     with claims.data_folder(settings.data):
         supervisor = Supervisor(settings.data, _say)
         supervisor.take_signals()
@@ -60,7 +62,9 @@ def _start(supervisor: Supervisor, settings: Settings, sensors: int) -> None:
     supervisor.start(programs.roles(settings))
     hello = accounts.welcome(settings)
     if settings.demo:
-        supervisor.start([programs.simulation(settings, sensors)])
+        demo.register(settings)
+        supervisor.start([demo.sensors(settings, sensors), demo.linky(settings)])
+        supervisor.start([demo.reader(settings)])
     _show(settings, hello)
 
 
@@ -86,6 +90,10 @@ def _show(settings: Settings, hello: accounts.Welcome) -> None:
     table.add_row("schema registry", settings.registry)
     for name, port in settings.worker_ports.items():
         table.add_row(name, f"http://127.0.0.1:{port}/metrics")
+    if settings.tic_port or settings.demo:
+        table.add_row("tic", f"http://127.0.0.1:{settings.tic_health_port}/metrics")
+    if settings.demo:
+        table.add_row("simulated Linky", f"{demo.CONTRACT.address} at {demo.port(settings)}")
     table.add_row("data", str(settings.data))
     table.add_row("logs", str(settings.data / "logs"))
     _screen.print()

@@ -59,7 +59,7 @@ def measure(settings: Settings, scratch: Path, seconds: float, sensors: int = SE
     Args:
         settings: of a stack that does not exist yet.
     """
-    with _stack(settings, scratch), closing(Sql(settings)) as ask:
+    with a_stack(settings, scratch), closing(Sql(settings)) as ask:
         tokens = asyncio.run(_tokens(settings, [f"load{k:06d}" for k in range(sensors)]))
         tokens_file, report_file = scratch / "tokens.json", scratch / "report.json"
         tokens_file.write_text(json.dumps(tokens))
@@ -100,7 +100,8 @@ def measure(settings: Settings, scratch: Path, seconds: float, sensors: int = SE
 
 
 @contextmanager
-def _stack(settings: Settings, scratch: Path) -> Iterator[None]:
+def a_stack(settings: Settings, scratch: Path) -> Iterator[None]:
+    """`powermon up`, ended with the block."""
     screen = scratch / "up.log"
     command = [sys.executable, "-m", "infra.cli", "up", "--data", str(settings.data)]
     process = child.spawn(command, screen, environment(settings), ROOT)
@@ -180,8 +181,13 @@ def _look(ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], b
 
 def _usage(settings: Settings) -> dict[str, tuple[int, float]]:
     """Memory (MB) and CPU seconds of each process of the stack."""
-    listed = json.loads((settings.data / "processes.json").read_text())["processes"]
-    return {name: (memory_mb(one["pid"]), cpu_s(one["pid"])) for name, one in listed.items()}
+    return {name: (memory_mb(one["pid"]), cpu_s(one["pid"])) for name, one in listed(settings).items()}
+
+
+def listed(settings: Settings) -> dict[str, dict[str, int]]:
+    """The processes of a stack that runs."""
+    found: dict[str, dict[str, int]] = json.loads((settings.data / "processes.json").read_text())["processes"]
+    return found
 
 
 def _check(ask: Sql, names: list[str], report: dict[str, Any]) -> str | None:

@@ -194,7 +194,7 @@ def test_a_configured_part_that_does_not_answer_is_named(
     assert up.pids() == []
 
 
-def test_the_demo_signs_a_browser_in(run_up: Callable[..., Up]) -> None:
+def test_the_demo_signs_a_browser_in_and_has_a_linky(run_up: Callable[..., Up]) -> None:
     up = run_up(None, "--demo", "--sensors", "2").wait_up()
     link = re.search(r"Open (http://\S+/signin\?token=\S+)", up.text())
     assert link
@@ -202,7 +202,17 @@ def test_the_demo_signs_a_browser_in(run_up: Callable[..., Up]) -> None:
     with opener.open(link[1], timeout=20) as page:
         assert page.status == 200
         assert "/signin" not in page.url
-    assert "simulate" in up.listed()
+    assert {"simulate", "linky", "tic"} <= set(up.listed())
+    shown = subprocess.run(
+        [sys.executable, "-m", "infra.cli", "sensors", "list", "--json"],
+        env={**os.environ, **environment(up.settings)},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (meter,) = [one for one in json.loads(shown.stdout) if one["kind"] == "linky"]
+    assert (meter["zone"], meter["site"]) == ("Europe/Paris", "demo-home")
+    assert f"{meter['sensor_id']} at " in up.text()
     assert up.end() == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", up.settings.web_port)) != 0
