@@ -12,7 +12,8 @@ from infra import logs
 from infra.settings import Settings
 
 
-def _run(role: str, module: str) -> None:
+def start(role: str, module: str) -> None:
+    """Run `module.run(settings)` as a process of its own."""
     settings = Settings()
     settings.data.mkdir(parents=True, exist_ok=True)
     logs.configure(settings, role)
@@ -50,28 +51,28 @@ def event_loop() -> asyncio.AbstractEventLoop:
 @click.command()
 def gateway() -> None:
     """Accept what sensors post, and write it to the log."""
-    _run("gateway", "producers.gateway.app")
+    start("gateway", "producers.gateway.app")
 
 
 @click.command()
 def worker() -> None:
     """Fold readings into minutes; run as many as there are cores."""
-    _run("worker", "streams.worker")
+    start("worker", "streams.worker")
 
 
 @click.command()
 def sink() -> None:
     """Bring the log into ClickHouse."""
-    _run("sink", "sinks.service")
+    start("sink", "sinks.service")
 
 
 @click.command()
 def web() -> None:
     """Serve the pages and the REST API."""
-    _run("web", "infra.pages")
+    start("web", "infra.pages")
 
 
 @click.command()
 def store() -> None:
     """Sink and web in one process, for the embedded ClickHouse engine."""
-    _run("store", "infra.store")
+    start("store", "infra.store")

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+from infra.cli import roles
 from infra.errors import PowermonError
 from producers.tic.decode import DecodedFrame, Totals, decode, frame_json
 from producers.tic.quality import LinkQuality
@@ -20,9 +21,18 @@ class CaptureUnreadable(PowermonError):
     """The file cannot be read to its end."""
 
 
-@click.group()
-def tic() -> None:
-    """The Linky's TIC, the serial output of every French meter."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def tic(ctx: click.Context) -> None:
+    """Read the Linky at POWERMON_TIC_PORT until SIGTERM or Ctrl-C; or one of the commands below."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(run)
+
+
+@tic.command()
+def run() -> None:
+    """The same as `powermon tic` alone."""
+    roles.start("tic", "producers.tic.service")
 
 
 @tic.command("decode")

@@ -1,0 +1,166 @@
+"""`powermon tic`: a Linky's line to the log.
+
+port thread → backlog (memory) → disk thread → spool (file) → delivery. Each may stand still without the ones before it.
+"""
+
+import asyncio
+import contextlib
+import gc
+import secrets
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from prometheus_client import REGISTRY
+
+from infra import health, sdnotify
+from infra.errors import ConfigurationError
+from infra.settings import Settings
+from producers.tic import keyfile
+from producers.tic.backlog import Backlog
+from producers.tic.beats import Beats
+from producers.tic.clock import Clock
+from producers.tic.labels import Mode
+from producers.tic.line import Line
+from producers.tic.meters import Meters
+from producers.tic.reader import Place, Reader
+from producers.tic.reception import Reception
+from producers.tic.spool import Spool
+from producers.tic.writer import Writer
+
+SPEEDS = {Mode.STANDARD: 9600, Mode.HISTORIC: 1200}
+PORT_PATIENCE_S = 30.0
+"""A round takes half a second; opening a USB adapter that is being plugged in takes longer."""
+DISK_PATIENCE_S = 300.0
+"""Beyond the interval of writing. An SD card may stand still for a minute; a new start would not move it, but would a lock."""
+LOOP_PATIENCE_S = 30.0
+PULSE_S = 5.0
+STOP_S = 10.0
+"""For what is left in memory to reach the spool."""
+RETRY_S = 30.0
+
+Deliver = Callable[[Settings, Spool], Awaitable[None]]
+
+
+def place_of(settings: Settings) -> Place:
+    """Where to listen, by the settings.
+
+    Raises:
+        ConfigurationError: no port is named.
+    """
+    if not settings.tic_port:
+        raise ConfigurationError(
+            "POWERMON_TIC_PORT is empty; expected the serial port of the meter's adapter: "
+            "the name below /dev/serial/by-id/, or /dev/serial0 for a Raspberry Pi's header"
+        )
+    mode = None if settings.tic_mode == "auto" else Mode(settings.tic_mode)
+    speeds = list(SPEEDS.values()) if settings.tic_speed == "auto" else [int(settings.tic_speed)]
+    if mode is not None:
+        speeds.sort(key=lambda speed: speed != SPEEDS[mode])
+    return Place(settings.tic_port, speeds, mode)
+
+
+class Service:
+    """A line being read. Made by `run`."""
+
+    def __init__(self, settings: Settings, place: Place, key: bytes | None) -> None:
+        self._settings = settings
+        self.boot_id = secrets.token_hex(8)
+        self.beats, self.backlog = Beats(), Backlog()
+        self.line = Line(time.monotonic(), bad_after_s=place.patience.settled_s)
+        self.reception = Reception(self.boot_id, place.mode, key)
+        self.spool = Spool(settings.tic_spool, settings.tic_spool_limit_mb * 1_000_000)
+        port_beat = self.beats.of("the port's thread", PORT_PATIENCE_S)
+        disk_beat = self.beats.of("the spool's thread", settings.tic_write_s + DISK_PATIENCE_S)
+        self._loop_beat = self.beats.of("the event loop", LOOP_PATIENCE_S)
+        self.reader = Reader(place, self.line, self.reception, self.backlog, Clock(), port_beat)
+        self.writer = Writer(self.spool, self.backlog, self.line, settings.tic_write_s, disk_beat)
+        self._threads = [
+            threading.Thread(target=self.reader.run, name="port", daemon=True),
+            threading.Thread(target=self.writer.run, name="spool", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin to read."""
+        for thread in self._threads:
+            thread.start()
+
+    async def stop(self) -> None:
+        """End the threads in the order of the frames' way, so that what was read is in the spool."""
+        self.reader.stop()
+        await asyncio.to_thread(self._threads[0].join, STOP_S)
+        self.writer.stop()
+        await asyncio.to_thread(self._threads[1].join, STOP_S)
+        left = len(self.backlog)
+        say = structlog.get_logger(__name__).error if left else structlog.get_logger(__name__).info
+        say("line left", frames=self.line.quality.frames, not_stored=left)
+
+    async def watch(self) -> None:
+        """Tell systemd that all is alive while it is; return when a thread has ended by a fault."""
+        every_s = min(PULSE_S, (sdnotify.watchdog_s() or PULSE_S * 2) / 2)
+        sdnotify.notify(READY=1)
+        while all(thread.is_alive() for thread in self._threads):
+            self._loop_beat()
+            if self.beats.problem() is None:
+                sdnotify.notify(WATCHDOG=1, STATUS=self.status())
+            await asyncio.sleep(every_s)
+
+    def status(self) -> str:
+        """One line for `systemctl status`."""
+        waiting = self.writer.waiting
+        state = self.line.problem(time.monotonic()) or self.line.words()
+        return f"{state}; {self.line.quality.frames} frames, {waiting.frames if waiting else 0} wait to be delivered"
+
+    async def alive(self) -> str | None:
+        """For /healthz: the process works. A silent meter is no reason to start it again."""
+        return self.beats.problem()
+
+    async def ready(self) -> str | None:
+        """For /readyz: right frames come and are stored."""
+        return self.line.problem(time.monotonic()) or self.writer.problem or self.spool.trouble or self.beats.problem()
+
+
+async def run(settings: Settings, place: Place | None = None, deliver: Deliver | None = None) -> None:
+    """Read until cancelled, then store what was read.
+
+    Args:
+        place, deliver: in place of those of the settings.
+
+    Raises:
+        ConfigurationError: a setting or a file is wrong.
+    """
+    service = Service(settings, place or place_of(settings), keyfile.read(settings.tic_key_file))
+    meters = Meters(service.line, service.reception, service.backlog, service.writer, service.spool)
+    REGISTRY.register(meters)
+    runner = await health.serve("127.0.0.1", settings.tic_health_port, service.alive, service.ready)
+    gc.collect()
+    gc.freeze()
+    service.start()
+    delivery = asyncio.create_task(_delivering(deliver or _keep, settings, service.spool))
+    try:
+        await service.watch()
+        raise RuntimeError("a thread of the reader has ended; its traceback stands above")
+    finally:
+        sdnotify.notify(STOPPING=1)
+        await service.stop()
+        delivery.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await delivery
+        service.spool.close()
+        REGISTRY.unregister(meters)
+        await runner.cleanup()
+
+
+async def _delivering(deliver: Deliver, settings: Settings, spool: Spool) -> None:
+    """Deliver, and begin again after any failure: frames are read and spooled meanwhile."""
+    while True:
+        try:
+            await deliver(settings, spool)
+        except Exception as error:
+            structlog.get_logger(__name__).error("delivery failed", reason=str(error), again_in_s=RETRY_S, exc_info=error)
+        await asyncio.sleep(RETRY_S)
+
+
+async def _keep(_settings: Settings, _spool: Spool) -> None:
+    await asyncio.Event().wait()
