@@ -15,10 +15,13 @@ class Backlog:
 
     Attributes:
         dropped: frames thrown away.
+        newest: the last frame put in, taken or not; None before the first.
     """
 
     def __init__(self, limit: int = FRAMES_MAX) -> None:
         self.dropped = 0
+        self.newest: TicFrame | None = None
+        self.newest: TicFrame | None = None
         self._limit = limit
         self._frames: deque[TicFrame] = deque()
         self._lock = threading.Lock()
@@ -30,6 +33,8 @@ class Backlog:
         """The newest frame."""
         with self._lock:
             self._frames.append(frame)
+            self.newest = frame
+            self.newest = frame
             self._shorten()
 
     def take(self) -> list[TicFrame]:

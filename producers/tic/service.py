@@ -4,7 +4,6 @@ port thread → backlog (memory) → disk thread → spool (file) → delivery. 
 """
 
 import asyncio
-import contextlib
 import gc
 import secrets
 import threading
@@ -15,12 +14,13 @@ import structlog
 from prometheus_client import REGISTRY
 
 from infra import health, sdnotify
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, PowermonError
 from infra.settings import Settings
-from producers.tic import keyfile
+from producers.tic import homeassistant, keyfile
 from producers.tic.backlog import Backlog
 from producers.tic.beats import Beats
 from producers.tic.clock import Clock
+from producers.tic.delivery import deliver
 from producers.tic.labels import Mode
 from producers.tic.line import Line
 from producers.tic.meters import Meters
@@ -39,8 +39,6 @@ PULSE_S = 5.0
 STOP_S = 10.0
 """For what is left in memory to reach the spool."""
 RETRY_S = 30.0
-
-Deliver = Callable[[Settings, Spool], Awaitable[None]]
 
 
 def place_of(settings: Settings) -> Place:
@@ -106,6 +104,12 @@ class Service:
                 sdnotify.notify(WATCHDOG=1, STATUS=self.status())
             await asyncio.sleep(every_s)
 
+    @property
+    def source(self) -> homeassistant.Source:
+        """What Home Assistant is told."""
+        quality = self.line.quality
+        return homeassistant.Source(lambda: self.backlog.newest, lambda: (quality.frames, quality.discarded.total()))
+
     def status(self) -> str:
         """One line for `systemctl status`."""
         waiting = self.writer.waiting
@@ -121,15 +125,16 @@ class Service:
         return self.line.problem(time.monotonic()) or self.writer.problem or self.spool.trouble or self.beats.problem()
 
 
-async def run(settings: Settings, place: Place | None = None, deliver: Deliver | None = None) -> None:
+async def run(settings: Settings, place: Place | None = None) -> None:
     """Read until cancelled, then store what was read.
 
     Args:
-        place, deliver: in place of those of the settings.
+        place: in place of the one that the settings name.
 
     Raises:
         ConfigurationError: a setting or a file is wrong.
     """
+    homeassistant.broker_of(settings)
     service = Service(settings, place or place_of(settings), keyfile.read(settings.tic_key_file))
     meters = Meters(service.line, service.reception, service.backlog, service.writer, service.spool)
     REGISTRY.register(meters)
@@ -137,30 +142,32 @@ async def run(settings: Settings, place: Place | None = None, deliver: Deliver |
     gc.collect()
     gc.freeze()
     service.start()
-    delivery = asyncio.create_task(_delivering(deliver or _keep, settings, service.spool))
+    helpers = [
+        asyncio.create_task(_kept("delivery", lambda: deliver(settings, service.spool))),
+        asyncio.create_task(_kept("home assistant", lambda: homeassistant.publish(settings, service.source))),
+    ]
     try:
         await service.watch()
         raise RuntimeError("a thread of the reader has ended; its traceback stands above")
     finally:
         sdnotify.notify(STOPPING=1)
         await service.stop()
-        delivery.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await delivery
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
         service.spool.close()
         REGISTRY.unregister(meters)
         await runner.cleanup()
 
 
-async def _delivering(deliver: Deliver, settings: Settings, spool: Spool) -> None:
-    """Deliver, and begin again after any failure: frames are read and spooled meanwhile."""
+async def _kept(what: str, start: Callable[[], Awaitable[None]]) -> None:
+    """Begin again after any failure: frames are read and spooled meanwhile. Ends when the work has nothing to do."""
+    log = structlog.get_logger(__name__)
     while True:
         try:
-            await deliver(settings, spool)
+            return await start()
+        except PowermonError as error:
+            log.error(f"no {what}", reason=str(error), again_in_s=RETRY_S)
         except Exception as error:
-            structlog.get_logger(__name__).error("delivery failed", reason=str(error), again_in_s=RETRY_S, exc_info=error)
+            log.error(f"no {what}", again_in_s=RETRY_S, exc_info=error)
         await asyncio.sleep(RETRY_S)
-
-
-async def _keep(_settings: Settings, _spool: Spool) -> None:
-    await asyncio.Event().wait()
