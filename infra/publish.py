@@ -7,7 +7,7 @@ costs more than all else here.
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -22,6 +22,9 @@ class LogUnavailable(PartUnavailable):
 
 class QueueFull(LogUnavailable):
     """Too many messages wait for the broker."""
+
+
+Context = TypeVar("Context")
 
 
 class Publisher:
@@ -71,18 +74,12 @@ class Publisher:
         """
         future = self._loop.create_future()
 
-        def done(failed: LogUnavailable | None) -> None:
-            if future.done():
-                return
-            if failed is None:
-                future.set_result(None)
-            else:
-                future.set_exception(failed)
-
-        self.post(topic, key, value, done)
+        self.post(topic, key, value, _settle, future)
         return future
 
-    def post(self, topic: str, key: bytes, value: bytes, done: Callable[[LogUnavailable | None], None]) -> None:
+    def post(
+        self, topic: str, key: bytes, value: bytes, done: Callable[[LogUnavailable | None, Context], None], context: Context
+    ) -> None:
         """Hand over one message, and be called when it is safe, with None, or has failed: cheaper than a future.
 
         Raises:
@@ -92,7 +89,7 @@ class Publisher:
         def acknowledged(error: KafkaError | None, _: Message) -> None:
             self._in_flight -= 1
             try:
-                done(None if error is None else self._failed(error))
+                done(None if error is None else self._failed(error), context)
             except Exception as problem:  # it would end the polling, and with it everybody's acknowledgements
                 self._loop.call_exception_handler({"message": "a caller failed on its acknowledgement", "exception": problem})
 
@@ -133,7 +130,7 @@ class Publisher:
 
     def _produce(self, topic: str, key: bytes, value: bytes, acknowledged: Callable[[KafkaError | None, Message], None]) -> None:
         try:
-            self._producer.produce(topic, value, key, on_delivery=acknowledged)
+            self._producer.produce(topic, value, key, -1, acknowledged)
         except BufferError as error:
             raise QueueFull("the log takes no more messages now; the broker is down or slow; try again") from error
         except KafkaException as error:
@@ -164,6 +161,15 @@ class Publisher:
         self._producer.purge()
         self._producer.poll(0)
         return left
+
+
+def _settle(failed: LogUnavailable | None, future: asyncio.Future[None]) -> None:
+    if future.done():
+        return
+    if failed is None:
+        future.set_result(None)
+    else:
+        future.set_exception(failed)
 
 
 def transient(error: KafkaException) -> bool:

@@ -24,6 +24,11 @@ UNREAD_S = 60.0
 UNREAD_MAX_BYTES = 1024 * 1024
 """How long, and how much, of our answers may wait for a client that does not read them."""
 
+PING_S, SILENT_S = 60.0, 90.0
+"""A WebSocket that sent nothing for this long gets a ping; one that still says nothing is a dead peer's."""
+
+PING = b"\x89\x00"
+
 SWEEP_S = 1.0
 TURNED_AWAY_MAX = 200
 """Connections beyond the limit that are told so; further ones are cut."""
@@ -38,11 +43,12 @@ class Connection(web.RequestHandler):
         address: of the peer.
         counted: what limits of the peer are kept by; None: it is not limited.
         proxied: the peer is a proxy of ours, and its header names the client.
-        front: puts something before the reader of a WebSocket's frames.
+        front: puts something before the reader of a WebSocket's frames, which from then on gets all that comes.
     """
 
     __slots__ = (
-        "_arrived", "_away", "_head_of", "_head_since_s", "_server", "_unread_since_s", "address", "counted", "front", "proxied",
+        "_arrived", "_away", "_frames", "_head_of", "_head_since_s", "_heard", "_heard_s", "_pinged", "_server", "_unread_since_s",
+        "address", "counted", "front", "proxied",
     )  # fmt: skip
 
     def __init__(self, server: "Server", **options: Any) -> None:
@@ -53,6 +59,8 @@ class Connection(web.RequestHandler):
         self.address, self.proxied = "", False
         self.counted: str | None = None
         self.front: Callable[[Any], Any] | None = None
+        self._frames: Any = None
+        self._heard, self._heard_s, self._pinged = True, 0.0, False
 
     def arrive(self, transport: asyncio.BaseTransport) -> bool:
         """Count the connection, which may be before its handshake; False: it is one too many."""
@@ -92,10 +100,17 @@ class Connection(web.RequestHandler):
 
     def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
         """From now on it is a WebSocket."""
-        super().set_parser(parser if self.front is None else self.front(parser), data_received_cb)
+        if self.front is not None:
+            self._frames = parser = self.front(parser)
+        super().set_parser(parser, data_received_cb)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the parser, and notice the head of a request that comes in pieces."""
+        if self._frames is not None and not self._force_close:  # the short way for what comes most often
+            self._heard = True
+            if self._frames.feed_data(data)[0]:
+                self.close()
+            return
         if self._away is not None:
             self._turn_away()
             return
@@ -117,6 +132,9 @@ class Connection(web.RequestHandler):
             return
         elif not self._unread_since_s:
             self._unread_since_s = now_s
+        if self._frames is not None:
+            self._listen(transport, now_s)
+            return
         waiter = self._waiter
         if waiter is None or waiter.done() or self._head_of != self._request_count:
             return
@@ -125,6 +143,16 @@ class Connection(web.RequestHandler):
             self._server.refused(slow)
             transport.write(replies.last_words(slow))
             self.force_close()
+
+    def _listen(self, transport: asyncio.Transport, now_s: float) -> None:
+        """Ask a WebSocket's peer that is silent whether it is there, and cut one that does not answer."""
+        if self._heard:
+            self._heard, self._heard_s, self._pinged = False, now_s, False
+        elif now_s - self._heard_s >= SILENT_S:
+            transport.abort()
+        elif now_s - self._heard_s >= PING_S and not self._pinged:
+            self._pinged = True
+            transport.write(PING)
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

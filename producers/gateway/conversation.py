@@ -137,10 +137,11 @@ def accepted(store: Store) -> bytes:
     One second: what else a post's 202 would say. Several: as for a batch, the refused ones by index; the sensor
     forgets both kinds.
     """
-    (first_one, *more), rejected = store.seconds.readings, store.seconds.rejected
-    plain = not (store.refresh or more or rejected) and first_one.phases == ALL_PHASES
+    readings, rejected, _ = store.seconds
+    plain = len(readings) == 1 and readings[0].phases == ALL_PHASES and not (store.refresh or rejected)
     if plain and _needs_no_escape(store.id):
         return f'[3,"{store.id}",{{"status":"Accepted"}}]'.encode()
+    first_one, *more = readings
     answer: dict[str, Any] = {"status": "Accepted"}
     if more or rejected:
         answer |= named(store.seconds)

@@ -11,7 +11,7 @@ from producers.gateway.timestamps import seconds_of
 from producers.gateway.verdict import Reading
 
 _PLACES = struct.Struct(f"={scan.ROWS}q")
-_SECONDS = struct.Struct(f"={scan.ROW}q")
+_SECOND = struct.Struct(f"={scan.ROW}q")
 
 
 class _Room(threading.local):
@@ -37,16 +37,20 @@ def read(text: bytes, shape: int, scale: int, zero_based: bool, now_ms: int) -> 
     count = scan.scan(text, shape, scale, 1 if zero_based else 0, latest_s, room.found, room.out)
     if not count:
         return None
-    packed, start = room.packed, 0
+    places, packed, start = _PLACES.unpack_from(room.places), room.packed, 0
+    if count == 1:
+        timestamp_s, quoted, phases, end = _SECOND.unpack_from(room.places, _PLACES.size)
+        if not quoted:
+            return places, [Reading(timestamp_s, phases, bytes(packed[:end]))]
     readings: list[Reading] = []
-    for timestamp_s, quoted, phases, end in _SECONDS.iter_unpack(room.seconds[: count * _SECONDS.size]):
+    for timestamp_s, quoted, phases, end in _SECOND.iter_unpack(room.seconds[: count * _SECOND.size]):
         if quoted:
             timestamp_s = seconds_of(text[timestamp_s:quoted].decode()) or 0  # noqa: PLW2901
             if not TIMESTAMP_MIN_S <= timestamp_s <= latest_s:
                 return None
         readings.append(Reading(timestamp_s, phases, bytes(packed[start:end])))
         start = end
-    return _PLACES.unpack_from(room.places), readings
+    return places, readings
 
 
 def warm() -> None:

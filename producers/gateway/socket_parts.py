@@ -1,10 +1,11 @@
 """What the WebSockets of a gateway share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from infra.publish import LogUnavailable
+from infra.publish import Context, LogUnavailable
+from producers.gateway.answers import Answers
 from producers.gateway.limits import RateLimit
 from producers.gateway.meters import Meters
 from producers.gateway.verdict import Rejection
@@ -24,7 +25,9 @@ class Catalog(Protocol):
 class Log(Protocol):
     """What a connection needs of infra.publish.Publisher."""
 
-    def post(self, topic: str, key: bytes, value: bytes, done: Callable[[LogUnavailable | None], None]) -> None: ...
+    def post(
+        self, topic: str, key: bytes, value: bytes, done: Callable[[LogUnavailable | None, Context], None], context: Context
+    ) -> None: ...
     async def send_all(self, topic: str, messages: list[tuple[bytes, bytes]]) -> None: ...
 
 
@@ -44,3 +47,4 @@ class Parts:
     limit: RateLimit
     meters: Meters
     check_secret: Callable[[str, Any, str], Rejection | None]
+    answers: Answers = field(default_factory=Answers)

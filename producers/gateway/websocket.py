@@ -9,8 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiohttp import WebSocketError, WSMsgType, web
@@ -24,18 +23,17 @@ from producers.gateway.frames import FORMATION, FRAME_MAX, INTERNAL, NO_ID, Refu
 from producers.gateway.meter_values import FORMAT_VERSION
 from producers.gateway.socket_parts import Parts
 from producers.gateway.tokens import by_secret, owner
-from producers.gateway.verdict import MISSING, Admission, Rejection
+from producers.gateway.verdict import MISSING, Admission, Reading, Rejection
 from producers.gateway.whole_frames import WholeFrames
 from producers.gateway.zero_based import ZeroBased
 from schemas import topics, wire
+from streams.catalog.state import Sensor, SensorToken
 from streams.catalog.tokens import hash_of
 
 WINDOW = 600
 """Seconds of one connection that may wait for the log before the next frame is looked at."""
 
 FIRST_FRAME_S = 10.0
-HEARTBEAT_S = 60.0
-"""A ping after this long without a byte; half of it later a peer that stays silent is dead."""
 ACKS_S = 10.0
 """How long an end waits for the log's acknowledgements."""
 CLOSE_S = 2.0
@@ -52,6 +50,15 @@ _THREAD_FROM = 100_000
 
 # It would warn of sub-protocols it does not know, and name them: some clients put their token there.
 logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
+
+
+class Judged(NamedTuple):
+    """A verdict on the token, and what it was drawn from."""
+
+    sensor: Sensor
+    token: SensorToken
+    until_ms: int
+    admission: Admission
 
 
 class Session:
@@ -73,12 +80,13 @@ class Session:
         self._secret: str | None = None
         self._key, self._head = sensor_id.encode(), wire.reading_head(parts.schema_id, sensor_id)
         self._zero_based = ZeroBased(parts.catalog, sensor_id)
+        self._judged: Judged | None = None
         self._in_flight = 0
         self._progress = asyncio.Event()
         self._identified = self._ending = False
         self._storing: set[asyncio.Future[None]] = set()
         self._ws: web.WebSocketResponse[Any] = web.WebSocketResponse(
-            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=FRAME_MAX + 1, decode_text=False,
+            timeout=CLOSE_S, compress=False, max_msg_size=FRAME_MAX + 1, decode_text=False,
             protocols=("ocpp1.6",),
         )  # fmt: skip
 
@@ -117,6 +125,7 @@ class Session:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ACKS_S):
                 await self._until(0)
+        self._parts.answers.write()
         try:
             async with asyncio.timeout(2 * CLOSE_S):
                 await self._ws.close(code=code, message=reason.encode())
@@ -165,10 +174,18 @@ class Session:
 
     def _admission(self, now_ms: int) -> Admission | Rejection:
         """Whether the sensor may still send; asked anew for each frame."""
-        state = self._parts.catalog.state
-        if self._token is not None:
-            return owner(state, self.sensor_id, self._token, now_ms)
-        return by_secret(state, self.sensor_id, self._secret or "")
+        state, digest = self._parts.catalog.state, self._token
+        if digest is None:
+            return by_secret(state, self.sensor_id, self._secret or "")
+        sensor, token, judged = state.sensors.get(self.sensor_id), state.sensor_tokens.get(digest), self._judged
+        # A change of either is another object; until then the verdict stands as long as the clock lets it.
+        if judged is None or judged.sensor is not sensor or judged.token is not token or now_ms >= judged.until_ms:
+            admission = owner(state, self.sensor_id, digest, now_ms)
+            if isinstance(admission, Rejection) or sensor is None or token is None:
+                return admission
+            until_ms = token.expires_at_ms if admission.refresh else min(token.refresh_at_ms, token.expires_at_ms)
+            self._judged = judged = Judged(sensor, token, until_ms, admission)
+        return judged.admission
 
     # ---- frames
 
@@ -258,24 +275,30 @@ class Session:
             self._zero_based.seen()
         for refused in found.rejected:
             self._parts.meters.refused[refused.rejection.code] += 1
-        values = [wire.encode_reading(self._head, one.timestamp_s, now_ms, FORMAT_VERSION, one.packed) for one in found.readings]
-        done = partial(self._stored, store.id, conversation.accepted(store), len(values), time.perf_counter())
-        if len(values) == 1:
+        readings, done = found.readings, (store.id, conversation.accepted(store), len(found.readings), time.perf_counter())
+        if len(readings) == 1:
             try:
-                self._parts.log.post(_TOPIC, self._key, values[0], done)
+                self._parts.log.post(_TOPIC, self._key, self._value(readings[0], now_ms), self._stored, done)
             except LogUnavailable as error:
                 self._refuse(_unavailable(store.id, error))
                 return
         else:
-            safe = asyncio.ensure_future(self._parts.log.send_all(_TOPIC, [(self._key, value) for value in values]))
+            values = [(self._key, self._value(one, now_ms)) for one in readings]
+            safe = asyncio.ensure_future(self._parts.log.send_all(_TOPIC, values))
             self._storing.add(safe)
             safe.add_done_callback(self._storing.discard)
-            safe.add_done_callback(lambda safe: done(asyncio.CancelledError() if safe.cancelled() else safe.exception()))
-        self._in_flight += len(values)
+            safe.add_done_callback(
+                lambda safe: self._stored(asyncio.CancelledError() if safe.cancelled() else safe.exception(), done)
+            )
+        self._in_flight += len(readings)
         self._parts.meters.in_flight += 1
 
-    def _stored(self, frame_id: str, answer: bytes, seconds: int, started_s: float, error: BaseException | None) -> None:
+    def _value(self, one: Reading, now_ms: int) -> bytes:
+        return wire.encode_reading(self._head, one.timestamp_s, now_ms, FORMAT_VERSION, one.packed)
+
+    def _stored(self, error: BaseException | None, what: tuple[str, bytes, int, float]) -> None:
         """The log has them, or has not: answer."""
+        frame_id, answer, seconds, started_s = what
         meters = self._parts.meters
         self._in_flight -= seconds
         meters.in_flight -= 1
@@ -283,7 +306,7 @@ class Session:
         if error is None:
             meters.acknowledged(time.perf_counter() - started_s)
             meters.accepted += seconds
-            self._say(answer)
+            self._parts.answers.say(self, frames.wire(answer))
             return
         if not isinstance(error, LogUnavailable):
             structlog.get_logger(__name__).error("seconds not stored", sensor_id=self.sensor_id, exc_info=error)
@@ -292,9 +315,13 @@ class Session:
     # ---- what is sent
 
     def _say(self, text: bytes) -> None:
-        # Written as one piece by ourselves: aiohttp's way is a coroutine, and an acknowledgement comes in a callback.
+        self.write(frames.wire(text))
+
+    def write(self, frames: bytes) -> None:
+        """Send whole frames; nothing when the connection is over."""
+        # By ourselves: aiohttp's way is a coroutine, and an acknowledgement comes in a callback.
         if not self._ws.closed and not self._transport.is_closing():
-            self._transport.write(frames.wire(text))
+            self._transport.write(frames)
 
     def _refuse(self, what: Refused) -> None:
         self._parts.meters.refused[what.rejection.code] += 1

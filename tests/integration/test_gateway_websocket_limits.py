@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from infra.publish import LogUnavailable
-from producers.gateway import websocket
+from producers.gateway import connection, websocket
 from producers.gateway.arrival import Arrivals
 from producers.gateway.connection import Server
 from producers.gateway.limits import RateLimit
@@ -37,10 +37,10 @@ class SlowLog:
     batches: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
     full: bool = False
 
-    def post(self, topic: str, key: bytes, value: bytes, done: Done) -> None:
+    def post(self, topic: str, key: bytes, value: bytes, done: Callable[..., None], context: Any) -> None:
         if self.full:
             raise LogUnavailable("the queue is full")
-        self.waiting.append(done)
+        self.waiting.append(lambda error: done(error, context))
 
     async def send_all(self, topic: str, messages: list[tuple[bytes, bytes]]) -> None:
         self.batches.append((len(messages), asyncio.get_running_loop().create_future()))
@@ -199,7 +199,8 @@ async def test_who_says_nothing_is_closed(place: Place, monkeypatch: pytest.Monk
 
 
 async def test_a_dead_peer_is_noticed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "HEARTBEAT_S", 0.1)
+    for name, value_s in (("SWEEP_S", 0.02), ("PING_S", 0.1), ("SILENT_S", 0.2)):
+        monkeypatch.setattr(connection, name, value_s)
     async with place.open(autoping=False) as ws:
         assert (await ws.receive(timeout=20)).type is aiohttp.WSMsgType.PING
         await place.until(lambda: place.meters.sockets == 0)
