@@ -101,18 +101,20 @@ class Spool:
         text = text_of(topics.TIC_FRAMES)
         self._schema = sha256(text.encode()).digest()[:8], text
         self._file: SpoolFile | None = None
+        self._closed = False
         self._memory: deque[_Held] = deque()
         self._next, self._done, self._saved = _AWAY, _AWAY - 1, _AWAY - 1
         self._holes: deque[range] = deque()
         self._told_s, self._told = float("-inf"), 0
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
         self._attempt(lambda _: None, first=True)
 
     # ---- what others call
 
-    def listen(self, woken: Callable[[], None]) -> None:
-        """Call this after each `put`, from its thread."""
+    def listen(self, woken: Callable[[], object]) -> Callable[[], None]:
+        """Call this after each `put`, from its thread. Returns what ends it."""
         self._listeners.append(woken)
+        return lambda: self._listeners.remove(woken)
 
     def put(self, frames: Sequence[TicFrame]) -> None:
         """Keep frames; on disk when it returns, unless `trouble` says otherwise."""
@@ -125,7 +127,7 @@ class Spool:
             self._attempt(self._store)
             if len(self._memory) > MEMORY_FRAMES:
                 self._make_room()
-        for woken in self._listeners:
+        for woken in tuple(self._listeners):
             woken()
 
     def oldest(self, limit: int) -> list[Entry]:
@@ -162,9 +164,10 @@ class Spool:
             return Depth(frames, held if size is None else size, max(self._clock() - at_s, 0.0))
 
     def close(self) -> None:
-        """Save what is done, and leave one whole file."""
+        """Save what is done, and leave one whole file. From then on nothing is read or written."""
         with self._lock:
             self._attempt(self._save)
+            self._closed = True
             if self._file is not None:
                 self._file.close()
                 self._file = None
@@ -173,7 +176,7 @@ class Spool:
 
     def _attempt(self, work: Callable[[SpoolFile], T], *, first: bool = False) -> T | None:
         """Do something with the file; None when there is none that works now."""
-        for _ in range(2):
+        for _ in range(0 if self._closed else 2):
             try:
                 if self._file is None:
                     self._open()
@@ -191,7 +194,8 @@ class Spool:
                     return None
                 continue
             return result
-        self._give_up(f"{self._path} is broken again and again")
+        if not self._closed:
+            self._give_up(f"{self._path} is broken again and again")
         return None
 
     def _open(self) -> None:
