@@ -17,6 +17,9 @@ RATE_MIN_BYTES_PER_S = 2000
 HELD_MAX_BYTES = 256 * 1024 * 1024
 BUSY_RETRY_S = 5
 
+_THREAD_FROM = 100_000
+"""What may become as large as this is unpacked beside the event loop."""
+
 
 class Arrivals:
     """Reads bodies.
@@ -46,7 +49,7 @@ class Arrivals:
             return raw
         if len(raw) > limit:
             return media.too_large(f"{len(raw)} bytes came", limit)
-        return media.gunzip(raw, limit) if gzipped else raw
+        return await self._unpack(raw, limit) if gzipped else raw
 
     @contextlib.contextmanager
     def held(self, body: bytes) -> Iterator[None]:
@@ -56,6 +59,12 @@ class Arrivals:
             yield
         finally:
             self.held_bytes -= len(body)
+
+    async def _unpack(self, raw: bytes, limit: int) -> bytes | Rejection:
+        if limit < _THREAD_FROM:
+            return media.gunzip(raw, limit)
+        with self.held(raw):
+            return await asyncio.to_thread(media.gunzip, raw, limit)
 
     async def _arrive(self, request: web.BaseRequest, limit: int) -> bytes | Rejection:
         """A body that is still on its way; one byte beyond the limit is enough to stop."""

@@ -10,6 +10,7 @@ from aiohttp.hdrs import AUTHORIZATION
 from infra.publish import LogUnavailable, Publisher
 from producers.gateway import body, replies
 from producers.gateway.arrival import Arrivals, unavailable
+from producers.gateway.judges import Judges
 from producers.gateway.limits import RateLimit
 from producers.gateway.meters import Meters
 from producers.gateway.tokens import admit, bearer
@@ -19,8 +20,8 @@ from streams.catalog.view import CatalogView
 
 POST_MAX = 65_536
 BATCH_MAX = 2 * 1024 * 1024
-_THREAD_FROM = 100_000
-"""Bodies of this many bytes are judged beside the event loop: the exact judge needs 50 ms for the largest."""
+_SLICE = 100
+"""So many readings go to the log's client before others have their turn."""
 
 _TOPIC = topics.READINGS.name
 
@@ -40,7 +41,12 @@ class Handlers:
     ) -> None:
         self._view, self._publisher, self._schema_id = view, publisher, schema_id
         self._limit, self._meters, self._arrivals = limit, meters, arrivals
+        self._judges = Judges()
         self._heads: dict[str, tuple[bytes, bytes]] = {}
+
+    def close(self) -> None:
+        """End the threads."""
+        self._judges.close()
 
     async def post(self, request: web.BaseRequest) -> web.StreamResponse:
         """POST /powermon/data: one second."""
@@ -90,12 +96,9 @@ class Handlers:
             return self._refuse(plain)
         now_ms = time.time_ns() // 1_000_000
         header_token = bearer(request.headers.get(AUTHORIZATION))
-        verdict: Batch | Rejection
-        if len(plain) < _THREAD_FROM:
-            verdict = body.judge_batch(plain, self._admit, header_token, now_ms)
-        else:
-            with self._arrivals.held(plain):
-                verdict = await asyncio.to_thread(body.judge_batch, plain, self._admit, header_token, now_ms)
+        with self._arrivals.held(plain):
+            verdict = await self._judges.batch(plain, self._admit, header_token, now_ms)
+        del plain
         waiting = self._limited(verdict.sensor_id)
         if waiting is not None:
             return self._refuse(waiting)
@@ -104,22 +107,30 @@ class Handlers:
         for record in verdict.rejected:
             self._meters.refused[record.rejection.code] += 1
         if verdict.readings:
-            key, head = self._head(verdict.sensor_id)
-            version = verdict.format_version
-            messages = [
-                (key, wire.encode_reading(head, one.timestamp_s, now_ms, version, one.packed)) for one in verdict.readings
-            ]
             self._meters.in_flight += 1
             started_s = time.perf_counter()
             try:
-                await self._publisher.send_all(_TOPIC, messages)
+                await self._publish(verdict, now_ms)
             except LogUnavailable as error:
                 return self._refuse(unavailable(str(error)))
             finally:
                 self._meters.in_flight -= 1
             self._meters.acknowledged(time.perf_counter() - started_s)
-            self._meters.accepted += len(messages)
+            self._meters.accepted += len(verdict.readings)
         return replies.batch(verdict)
+
+    async def _publish(self, batch: Batch, now_ms: int) -> None:
+        """Hand a batch to the log, piece by piece, and wait until it has all of them."""
+        key, head = self._head(batch.sensor_id)
+        pieces = []
+        for at in range(0, len(batch.readings), _SLICE):
+            messages = [
+                (key, wire.encode_reading(head, one.timestamp_s, now_ms, batch.format_version, one.packed))
+                for one in batch.readings[at : at + _SLICE]
+            ]
+            pieces.append(asyncio.ensure_future(self._publisher.send_all(_TOPIC, messages)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*pieces)
 
     def _admit(self, sensor_id: str, in_body: object, in_header: str | None, now_ms: int) -> Admission | Rejection:
         if not self._view.caught_up:

@@ -100,6 +100,7 @@ async def _gateway(port: int, bootstrap: str) -> None:
     gateway = await app.start(settings, registry)
     await gateway.ready(20)
     app.calm_collector()
+    app.share_interpreter()
 
 
 def _issue(k: int) -> IssueToken:

@@ -20,6 +20,7 @@ from tests.bench import (
     feed,
     gateway_bench,
     latency_bench,
+    neighbours_bench,
     replay_bench,
     sink_bench,
     stack,
@@ -82,6 +83,15 @@ def test_batches(report: Report) -> None:
         rate = found[f"{kind}_per_s"]
         what = f"gateway: stored seconds of {kind} batches, one core"
         report.add(what, f"{rate:,}/s", f"{BATCHES_PER_S:,}/s", rate / BATCHES_PER_S, 1.0, None)
+
+
+def test_neighbours(report: Report) -> None:
+    found = neighbours_bench.measure()
+    report.figures["neighbours"] = found
+    quiet = found.pop("quiet")
+    for kind, one in found.items():
+        what = f"gateway: 99 of 100 posts answered within, while large batches come ({kind}), beside no batches"
+        report.add(what, f"{one['p99_ms']} ms", f"{quiet['p99_ms']} ms", quiet["p99_ms"] / one["p99_ms"], 0.5, None)
 
 
 def test_catalog(report: Report) -> None:
