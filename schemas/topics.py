@@ -43,8 +43,10 @@ READINGS = Topic(
 TIC_FRAMES = Topic("tic.frames", "meter_id", "tic_frame.avsc", None, {**_FOR_EVER, "message.timestamp.type": "LogAppendTime"})
 MINUTES = Topic("power.minutes", "sensor_id", "power_minute.avsc", None, _FOR_EVER)
 LATE = Topic("power.late", "sensor_id", "late_minute.avsc", None, _FOR_EVER)
+TIC_MINUTES = Topic("tic.minutes", "meter_id", "tic_minute.avsc", None, _FOR_EVER)
+TIC_LATE = Topic("tic.late", "meter_id", "late_minute.avsc", None, _FOR_EVER)
 CONFLICTS = Topic("sensor.conflicts", "sensor_id", "conflict.avsc", None, _FOR_EVER)
 DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
 CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
 
-ALL = (READINGS, TIC_FRAMES, MINUTES, LATE, CONFLICTS, DEAD_LETTERS, CATALOG)
+ALL = (READINGS, TIC_FRAMES, MINUTES, LATE, TIC_MINUTES, TIC_LATE, CONFLICTS, DEAD_LETTERS, CATALOG)

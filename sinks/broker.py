@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from infra.errors import PartUnavailable
 from infra.settings import Settings
@@ -19,6 +19,7 @@ Offsets = dict[Place, int]
 
 SINK_GROUP = "powermon-sink"
 REBUILD_GROUP = "powermon-rebuild"
+TIC_REBUILD_GROUP = "powermon-tic-rebuild"
 
 _ACK_TIMEOUT_S = 30.0
 _ASK_TIMEOUT_S = 10.0
@@ -106,6 +107,24 @@ def committed(member: Consumer, places: Iterable[Place]) -> Offsets:
         if tp.error:
             raise LogUnavailable(f"the broker does not tell what is committed for {tp.topic} {tp.partition}: {tp.error}")
     return {(tp.topic, tp.partition): 0 if tp.offset == OFFSET_INVALID else tp.offset for tp in found}
+
+
+def message_at(asker: Consumer, place: Place, offset: int) -> Message | None:
+    """One message of the log, by a client that reads nothing else; None when the log holds it no longer.
+
+    Raises:
+        LogUnavailable: the broker does not give it.
+    """
+    asker.assign([TopicPartition(*place, offset)])
+    try:
+        found = asker.consume(1, _ASK_TIMEOUT_S)
+    except KafkaException as error:
+        raise LogUnavailable(f"the broker does not give offset {offset} of {place[0]} {place[1]}: {error}") from error
+    finally:
+        asker.unassign()
+    if not found or found[0].error() is not None:
+        raise LogUnavailable(f"the broker does not give offset {offset} of {place[0]} {place[1]}; trying again may help")
+    return found[0] if found[0].offset() == offset else None
 
 
 class Settled:

@@ -14,8 +14,10 @@ from schemas.conflict import decode_conflicts
 from schemas.power_minute import MinuteDecoder
 from schemas.reading_decoder import ReadingDecoder
 from schemas.run import Run
+from schemas.tic_batch import FrameDecoder
+from schemas.tic_minute import TicMinute, decode_minute
 from schemas.topics import Topic
-from sinks import metrics, rows, tables
+from sinks import metrics, rows, tables, tic_rows
 from sinks.clickhouse import ClickHouse
 from sinks.tables import Table
 
@@ -87,6 +89,12 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
         batch.offset = taken.offset[kept]
         return rows.readings(batch, taken.partition[kept]), rejected
 
+    frames = FrameDecoder(schema_of)
+
+    def frame_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        batch, rejected = frames.decode(taken.run())
+        return tic_rows.frames(batch, taken.partition[batch.offset], taken.offset[batch.offset]), rejected
+
     def conflict_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
         found, partition, rejected = decode_conflicts(taken.values, schema_of)
         return rows.conflicts(found, partition), rejected
@@ -95,6 +103,8 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
         Feed(topics.READINGS, tables.READINGS_RAW, reading_rows, reports=False),  # the worker reports these
         minute_feed(schema_of, topics.MINUTES, tables.MINUTES_RAW),
         Feed(topics.CONFLICTS, tables.CONFLICTS_RAW, conflict_rows, reports=True),
+        Feed(topics.TIC_FRAMES, tables.TIC_FRAMES_RAW, frame_rows, reports=False),  # the worker reports these
+        tic_minute_feed(schema_of, topics.TIC_MINUTES, tables.TIC_MINUTES_RAW),
     )
     return {feed.topic.name: feed for feed in every}
 
@@ -106,6 +116,22 @@ def minute_feed(schema_of: wire.SchemaOf, topic: Topic, table: Table) -> Feed:
     def minute_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
         batch, rejected = decoder.decode(taken.values)
         return rows.minutes(batch), rejected
+
+    return Feed(topic, table, minute_rows, reports=True)
+
+
+def tic_minute_feed(schema_of: wire.SchemaOf, topic: Topic, table: Table) -> Feed:
+    """Minutes of Linkys of one topic into one table."""
+
+    def minute_rows(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        found: list[TicMinute] = []
+        rejected: Rejected = []
+        for at, value in enumerate(taken.values):
+            try:
+                found.append(decode_minute(value, schema_of))
+            except wire.WireError as error:
+                rejected.append((at, str(error)))
+        return tic_rows.minutes(found), rejected
 
     return Feed(topic, table, minute_rows, reports=True)
 

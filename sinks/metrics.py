@@ -21,3 +21,5 @@ REBUILD_REJECTED = Counter("powermon_rebuild_rejected", "Messages of power.late 
 REBUILD_FAILURES = Counter("powermon_rebuild_failures", "Rounds that failed and were taken again")
 REBUILD_WAITING = Gauge("powermon_rebuild_waiting", "Late minutes read and not yet rebuilt")
 REBUILD_SECONDS = Histogram("powermon_rebuild_round_seconds", "Time of one round", buckets=_SECONDS)
+
+TIC_QUARANTINED = Counter("powermon_rebuild_tic_quarantined", "Late frames of Linkys that break a rule of integrity")

@@ -42,6 +42,7 @@ class Way:
 
     Attributes:
         late, minutes: topics.
+        raw: the topic that raw holds.
         conflicts: likewise; empty: say nothing of late copies that differ, as in a replay.
         group: the consumer group.
         ends: by topic and partition of sensor.readings, the offset at which the log ends for it; empty: it does not.
@@ -49,6 +50,7 @@ class Way:
 
     late: str = topics.LATE.name
     minutes: str = topics.MINUTES.name
+    raw: str = topics.READINGS.name
     conflicts: str = ""
     group: str = broker.REBUILD_GROUP
     ends: Offsets = field(default_factory=dict)
@@ -171,7 +173,7 @@ class Rebuilder:
             metrics.REBUILD_REJECTED.inc()
             log.error("a late minute cannot be read", offset=message.offset(), partition=message.partition(), reason=str(error))
             return
-        place = topics.READINGS.name, late["log_partition"]
+        place = self._way.raw, late["log_partition"]
         part.needs[place] = max(part.needs.get(place, 0), late["log_offset"] + 1)
         part.minutes.setdefault((late["sensor_id"], late["minute_s"]), []).append(copies)
 
@@ -180,21 +182,12 @@ class Rebuilder:
         below = self._wait_for_raw(part.needs)
         if below is None:
             return False
-        minutes = self._still_kept(sorted(part.minutes))
-        head = wire.header(self._registry.id_of(topics.MINUTES)) if minutes else b""
+        minutes = self._still_kept(self._wanted(part))
         began = told = time.monotonic()
         for at in range(0, len(minutes), CHUNK):
             self._pulse.beat()
             chunk = minutes[at : at + CHUNK]
-            stored = read(self._store, chunk, below)
-            rows = stored.minutes()
-            if len(rows) < len(chunk):
-                metrics.REBUILD_SKIPPED.inc(len(chunk) - len(rows))
-                log.warning("late minutes without raw readings are left as they are", minutes=len(chunk) - len(rows))
-            self._producer.send(self._way.minutes, encode_minutes(head, rows))
-            if self._way.conflicts:
-                self._publish_conflicts(stored, {minute: np.concatenate(part.minutes[minute]) for minute in chunk})
-            metrics.REBUILT.inc(len(rows))
+            metrics.REBUILT.inc(self._publish(chunk, below, part))
             if self._stop.is_set():
                 return False
             now = time.monotonic()
@@ -205,6 +198,23 @@ class Rebuilder:
         if minutes:
             log.info("late minutes rebuilt", minutes=len(minutes), seconds=round(time.monotonic() - began, 2))
         return True
+
+    def _wanted(self, part: Round) -> list[Minute]:
+        """The minutes to rebuild, in order."""
+        return sorted(part.minutes)
+
+    def _publish(self, chunk: list[Minute], below: Offsets, part: Round) -> int:
+        """Rebuild some minutes and publish them; how many there were."""
+        head = wire.header(self._registry.id_of(topics.MINUTES))
+        stored = read(self._store, chunk, below)
+        rows = stored.minutes()
+        if len(rows) < len(chunk):
+            metrics.REBUILD_SKIPPED.inc(len(chunk) - len(rows))
+            log.warning("late minutes without raw readings are left as they are", minutes=len(chunk) - len(rows))
+        self._producer.send(self._way.minutes, encode_minutes(head, rows))
+        if self._way.conflicts:
+            self._publish_conflicts(stored, {minute: np.concatenate(part.minutes[minute]) for minute in chunk})
+        return len(rows)
 
     def _publish_conflicts(self, stored: Stored, late: dict[Minute, Copies]) -> None:
         """Say which late copies hold other values than the first."""

@@ -17,6 +17,7 @@ from sinks.clickhouse import ClickHouse
 from sinks.migrate import migrate
 from sinks.rebuild import Rebuilder
 from sinks.sink import Sink
+from sinks.tic_rebuild import TicRebuilder
 
 EXIT_STATUS = 70
 """EX_SOFTWARE: the supervisor starts the role again."""
@@ -86,9 +87,9 @@ async def opened(settings: Settings) -> ClickHouse:
 
 
 def make(settings: Settings, store: ClickHouse) -> list[Member]:
-    """The sink and the rebuilder, not yet at work."""
+    """The sink and the rebuilders, not yet at work."""
     registry = Registry(settings.registry, settings.schema_cache)
-    return [Sink(settings, store, registry), Rebuilder(settings, store, registry)]
+    return [Sink(settings, store, registry), Rebuilder(settings, store, registry), TicRebuilder(settings, store, registry)]
 
 
 def problem(members: Sequence[Member]) -> str | None:

@@ -6,7 +6,7 @@ does not notice that there is more. No clock that can be set is used.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -37,16 +37,21 @@ class Watch:
     """Judges one worker; `look` must be called again and again.
 
     Args:
-        work: what is judged.
+        works: what is judged, by the topic that each folds.
         bootstrap: of the broker.
         session_s: the group's session timeout.
         now: seconds of a clock that only goes forward.
     """
 
     def __init__(
-        self, app: RunApp, work: Minutes, bootstrap: str, session_s: float, now: Callable[[], float] = time.monotonic
+        self,
+        app: RunApp,
+        works: Mapping[str, Minutes],
+        bootstrap: str,
+        session_s: float,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._app, self._work, self._session_s, self._now = app, work, session_s, now
+        self._app, self._works, self._session_s, self._now = app, works, session_s, now
         self._bootstrap = bootstrap
         self._admin = self._connect()
         self._silent: str | None = None
@@ -76,29 +81,29 @@ class Watch:
                 log.info("the broker answers again")
             self._note({tp: (await self._next_offset(tp), end) for tp, end in ends.items()})
         elif self._silent is None:
-            log.warning("readings wait for the broker", reason=silent)
+            log.warning("messages wait for the broker", reason=silent)
         self._silent = silent
 
     def problem(self) -> str | None:
         """Why this process should end and start anew; None when it works, or when that would not help."""
         if self._silent is not None:
             return None
-        work = self._work
-        for what, since in (("the run in hand was begun", work.busy_since), ("publishing was begun", work.flush_since)):
-            if since is not None and (age := self._age(since)) > STALL_S:
-                return f"{what} {age:.0f} s ago"
+        for work in self._works.values():
+            for what, since in (("the run in hand was begun", work.busy_since), ("publishing was begun", work.flush_since)):
+                if since is not None and (age := self._age(since)) > STALL_S:
+                    return f"{what} {age:.0f} s ago"
         if (outside := self._age(self._inside_at)) > OUTSIDE_SESSIONS * self._session_s:
             return f"not in the group for {outside:.0f} s"
-        ages = {tp.partition: self._age(one.moved) for tp, one in self._behind.items()}
+        ages = {tp: self._age(one.moved) for tp, one in self._behind.items()}
         if ages and (age := min(ages.values())) > STALL_S:
             return f"messages wait in the log, and none was folded for {age:.0f} s"
-        for partition, age in ages.items():
+        for tp, age in ages.items():
             if age > PARTITION_STALL_S:
-                return f"messages wait in partition {partition}, and none of them was folded for {age:.0f} s"
+                return f"messages wait in {tp.topic} partition {tp.partition}, and none of them was folded for {age:.0f} s"
         return None
 
     def unready(self) -> str | None:
-        """Why readings are not folded now; None when they are."""
+        """Why messages are not folded now; None when they are."""
         if self._silent is not None:
             return self._silent
         if not self._app.consumer_generation_id:
@@ -111,11 +116,12 @@ class Watch:
 
     async def _next_offset(self, tp: TP) -> int:
         """How far a partition is folded; as far as the commit says when nothing of it came yet."""
-        one = self._work.owned.get(tp)
+        work = self._works[tp.topic]
+        one = work.owned.get(tp)
         if one is not None:
             return one.fold.next_offset
         try:
-            position = await asyncio.wait_for(self._work.committed(tp), _ASK_S)
+            position = await asyncio.wait_for(work.committed(tp), _ASK_S)
         except TimeoutError:  # a consumer that does not answer does not fold either
             return 0
         return 0 if position is None else position.next_offset
@@ -129,7 +135,7 @@ class Watch:
                 one.seen(now, next_offset, end)
         metrics.lags(
             {
-                tp.partition: (max(0, end - next_offset), now - self._behind[tp].since if tp in self._behind else 0.0)
+                tp: (max(0, end - next_offset), now - self._behind[tp].since if tp in self._behind else 0.0)
                 for tp, (next_offset, end) in places.items()
             }
         )

@@ -12,7 +12,9 @@ from infra.settings import Settings
 from schemas import topics
 from schemas.reading_decoder import ReadingDecoder
 from schemas.registry import Registry
+from schemas.tic_batch import FrameDecoder
 from streams.agents import minutes
+from streams.agents.tic_minutes import TicMinutes
 from streams.app import make_app
 from streams.fatal import die, fatal
 from streams.transport import RunApp
@@ -30,11 +32,12 @@ async def run(settings: Settings) -> None:
     registry = Registry(settings.registry, settings.schema_cache)
     # While the broker is away it waits: what it would publish after a new start is the same.
     publisher = Publisher(settings.kafka, linger_ms=5, timeout_ms=0)
+    dead_id = registry.id_of(topics.DEAD_LETTERS)
     outputs = minutes.Outputs(
         publisher,
         minutes_id=registry.id_of(topics.MINUTES),
         late_id=registry.id_of(topics.LATE),
-        dead_id=registry.id_of(topics.DEAD_LETTERS),
+        dead_id=dead_id,
         conflicts_id=registry.id_of(topics.CONFLICTS),
         conflicts=topics.CONFLICTS.name,
     )
@@ -42,8 +45,20 @@ async def run(settings: Settings) -> None:
     work = minutes.Minutes(app, ReadingDecoder(registry.schema_of), outputs, settings.lateness_s * 1000)
     work.dead_letters_max = settings.dead_letters_max
     minutes.attach(app, work, settings.publish_interval_s)
+    tic_outputs = minutes.Outputs(
+        publisher,
+        minutes_id=registry.id_of(topics.TIC_MINUTES),
+        late_id=registry.id_of(topics.TIC_LATE),
+        dead_id=dead_id,
+        minutes=topics.TIC_MINUTES.name,
+        late=topics.TIC_LATE.name,
+    )
+    tic_work = TicMinutes(app, FrameDecoder(registry.schema_of), tic_outputs, settings.lateness_s * 1000)
+    tic_work.dead_letters_max = settings.dead_letters_max
+    minutes.attach(app, tic_work, settings.tic_publish_interval_s, topics.TIC_FRAMES, "tic-minutes")
 
-    watch = Watch(app, work, settings.kafka, settings.session_timeout_s)
+    works = {topics.READINGS.name: work, topics.TIC_FRAMES.name: tic_work}
+    watch = Watch(app, works, settings.kafka, settings.session_timeout_s)
 
     async def alive() -> str | None:
         return app.failure() or watch.problem()

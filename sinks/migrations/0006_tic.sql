@@ -117,10 +117,10 @@ CREATE TABLE IF NOT EXISTS tic_minutes_raw $on_cluster
     tempo_tomorrow LowCardinality(String) CODEC(ZSTD(1)),
     over_power Bool CODEC(ZSTD(1)),
     clock_degraded Bool CODEC(ZSTD(1)),
-    characters UInt32 CODEC(ZSTD(1)),
-    bad_characters UInt32 CODEC(ZSTD(1)),
-    rejected_groups UInt32 CODEC(ZSTD(1)),
-    discarded_frames UInt32 CODEC(ZSTD(1)),
+    characters UInt64 CODEC(ZSTD(1)),
+    bad_characters UInt64 CODEC(ZSTD(1)),
+    rejected_groups UInt64 CODEC(ZSTD(1)),
+    discarded_frames UInt64 CODEC(ZSTD(1)),
     lost_frames UInt64 CODEC(ZSTD(1)),
     quarantined UInt16 CODEC(ZSTD(1))
 )

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import structlog
@@ -13,10 +14,12 @@ from infra.publish import Publisher
 from schemas import topics, wire
 from schemas.conflict import encode_conflicts
 from schemas.late_minute import encode_late
+from schemas.names import Names
 from schemas.power_minute import encode_minutes
-from schemas.reading_decoder import ReadingDecoder
 from schemas.run import Run
+from schemas.topics import Topic
 from streams import metrics
+from streams.core.flood import Flood
 from streams.core.selection import Selection
 from streams.core.window import Checkpoint, Partition, Position
 from streams.deadletter import letter
@@ -50,6 +53,29 @@ class Outputs:
     conflicts: str = ""
 
 
+class Decoder(Protocol):
+    """Runs to batches: n messages of one topic as columns, and what is none of it."""
+
+    @property
+    def names(self) -> Names: ...
+    def decode(self, run: Run) -> tuple[Any, list[tuple[int, str]]]: ...
+
+
+class Fold(Protocol):
+    """The state of one partition, of whichever topic: `core.window.Partition` says what each means."""
+
+    watermark_ms: int
+    next_offset: int
+    flood: Flood
+    open: Any
+
+    @property
+    def decided(self) -> int: ...
+    def fold(self, batch: Any, /) -> None: ...
+    def passed(self, next_offset: int) -> None: ...
+    def checkpoint(self, names: list[str]) -> Any: ...
+
+
 @dataclass(slots=True)
 class Owned:
     """One partition of ours.
@@ -60,7 +86,7 @@ class Owned:
         hole_at: while the readings before this offset are looked for: where the log went on.
     """
 
-    fold: Partition
+    fold: Fold
     letters: list[tuple[bytes, bytes]] = field(default_factory=list)
     committed: Position | None = None
     hole_at: int | None = None
@@ -77,7 +103,7 @@ class Minutes:
     """
 
     app: RunApp
-    decoder: ReadingDecoder
+    decoder: Decoder
     outputs: Outputs
     lateness_ms: int
     only: Selection | None = None
@@ -97,10 +123,14 @@ class Minutes:
     async def _take(self, tp: TP, run: Run) -> None:
         for start in range(0, len(run), SLICE):
             await self._fold(tp, self.owned[tp], run.part(start, start + SLICE))
-            await asyncio.sleep(0)
+            await self._breathe()
             if tp not in self.owned:  # revoked meanwhile: the next owner reads it again
                 break
         metrics.behind(tp, int(run.offset[-1]) + 1, self.app.consumer.highwater(tp))
+
+    async def _breathe(self) -> None:
+        """Between two slices."""
+        await asyncio.sleep(0)
 
     def forget(self) -> None:
         """Drop all state, as a rebalance takes all partitions away; what was not committed is folded again by the next owner."""
@@ -126,7 +156,7 @@ class Minutes:
         if commits and not await self.app.runs.commit_with(commits):
             for _, one, _ in taken:
                 one.committed = None
-        metrics.OPEN.set(sum(len(one.fold.open) for one in self.owned.values()))
+        self._tell()
 
     async def _fold(self, tp: TP, one: Owned, run: Run) -> None:
         while True:
@@ -140,7 +170,7 @@ class Minutes:
             self._bury(tp, one, run, [(at, reason) for at, reason in rejected if run.offset[at] >= one.fold.decided])
         one.fold.fold(batch)
         one.fold.passed(int(run.offset[-1]) + 1)
-        metrics.READINGS.inc(len(batch))
+        self._count(len(batch))
 
     def _bury(self, tp: TP, one: Owned, run: Run, rejected: list[tuple[int, str]]) -> None:
         """Note what could not be used as dead letters; a flood of them ends the process before anything of it is committed."""
@@ -152,6 +182,15 @@ class Minutes:
             one.letters.append(letter(self.outputs.dead_id, tp, run, at, reason, "worker"))
             metrics.DEAD.inc()
             log.warning("dead letter", partition=tp.partition, offset=int(run.offset[at]), reason=reason)
+
+    def _tell(self) -> None:
+        metrics.OPEN.set(sum(len(one.fold.open) for one in self.owned.values()))
+
+    def _count(self, messages: int) -> None:
+        metrics.READINGS.inc(messages)
+
+    def _restored(self, position: Position | None) -> Fold:
+        return Partition.restore(position, self.lateness_ms, self.only)
 
     async def _publish(self, tp: TP, checkpoint: Checkpoint, letters: list[tuple[bytes, bytes]]) -> None:
         out, late, conflicts = self.outputs, checkpoint.late, checkpoint.conflicts
@@ -175,13 +214,13 @@ class Minutes:
         """Whether the partition's fold stands where a run that begins at this offset can follow."""
         if tp not in self.owned:
             forgotten = self._forgotten
-            one = Owned(Partition.restore(await self.committed(tp), self.lateness_ms, self.only))
+            one = Owned(self._restored(await self.committed(tp)))
             if forgotten != self._forgotten:  # taken away meanwhile: whoever has it now reads the run again
                 return False
             self.owned[tp] = one
-            log.info(
-                "partition restored", partition=tp.partition, offset=one.fold.next_offset, watermark_ms=one.fold.watermark_ms
-            )
+            fold = one.fold
+            place = {"topic": tp.topic, "partition": tp.partition}
+            log.info("partition restored", **place, offset=fold.next_offset, watermark_ms=fold.watermark_ms)
         one = self.owned[tp]
         if first_offset <= (one.fold.next_offset if one.hole_at is None else one.hole_at):
             one.hole_at = None
@@ -189,7 +228,8 @@ class Minutes:
         # The engine passed over something, or the log has a hole. Runs that are on their way begin later still;
         # one that begins no later than this was read from where the fold stands: then there is nothing else.
         one.hole_at = first_offset if one.hole_at is None else one.hole_at
-        log.warning("readings are missing, going back", partition=tp.partition, expected=one.fold.next_offset, found=first_offset)
+        place = {"topic": tp.topic, "partition": tp.partition}
+        log.warning("messages are missing, going back", **place, expected=one.fold.next_offset, found=first_offset)
         await self.app.consumer.seek(tp, one.fold.next_offset)
         return False
 
@@ -211,14 +251,19 @@ class Minutes:
             ) from error
 
 
-def attach(app: RunApp, work: Minutes, publish_interval_s: float) -> None:
-    """Register the agent, the periodic flush and the rebalance hook."""
-    readings = app.topic(topics.READINGS.name, key_serializer="raw", value_serializer="raw", acks=False)
+def attach(app: RunApp, work: Minutes, publish_interval_s: float, topic: Topic = topics.READINGS, name: str = "minutes") -> None:
+    """Register the agent, the periodic flush and the rebalance hook.
 
-    @app.agent(readings, name="minutes")
+    Args:
+        topic: what the agent folds.
+        name: of the agent.
+    """
+    messages = app.topic(topic.name, key_serializer="raw", value_serializer="raw", acks=False)
+
+    @app.agent(messages, name=name)
     async def fold(stream):  # type: ignore[no-untyped-def]
         async for event in stream.events():
-            with fatal("folding readings"):
+            with fatal(f"folding {topic.name}"):
                 if event.message.generation_id == app.consumer_generation_id:
                     await work.take(event.message.tp, event.value)
 
@@ -226,7 +271,7 @@ def attach(app: RunApp, work: Minutes, publish_interval_s: float) -> None:
     async def flush() -> None:
         while not app.should_stop:
             await app.sleep(publish_interval_s)
-            with fatal("publishing minutes"):
+            with fatal(f"publishing {name}"):
                 await work.flush()
 
     async def rebalanced(_app: object, _: set[TP], **__: object) -> None:

@@ -76,8 +76,13 @@ def check(before: Indexes, frame: TicFrame, at_s: float) -> tuple[Indexes, list[
         what is known afterwards, and the broken rules; none for a frame that may count.
     """
     numbers = {one.label: one.value for one in frame.labels if isinstance(one.value, int)}
+    return judge(before, numbers, None if frame.status is None else frame.status.supplier_index, at_s)
+
+
+def judge(before: Indexes, numbers: Mapping[str, int], supplier_index: int | None, at_s: float) -> tuple[Indexes, list[Broken]]:
+    """`check` on the numbers of a frame by label, and the index that STGE names (None: not sent)."""
     after, broken = _successive(before, numbers, at_s)
-    return after, broken + sum_of_easf(numbers) + tariff(frame, numbers)
+    return after, broken + sum_of_easf(numbers) + tariff(supplier_index, numbers)
 
 
 def allowed_wh(power_va: float, elapsed_s: float) -> float:
@@ -103,11 +108,11 @@ def sum_of_easf(numbers: Mapping[str, int]) -> list[Broken]:
     return [Broken("sum_easf", "EAST", f"EAST is {east} Wh and EASF01 to EASF10 add up to {total} Wh; expected the same")]
 
 
-def tariff(frame: TicFrame, numbers: Mapping[str, int]) -> list[Broken]:
+def tariff(supplier_index: int | None, numbers: Mapping[str, int]) -> list[Broken]:
     """NTARF is the index that STGE names (54E 6.2.3.14)."""
-    if frame.status is None or "NTARF" not in numbers or numbers["NTARF"] == frame.status.supplier_index:
+    if supplier_index is None or "NTARF" not in numbers or numbers["NTARF"] == supplier_index:
         return []
-    reason = f"NTARF is {numbers['NTARF']} and STGE says index {frame.status.supplier_index}; expected the same"
+    reason = f"NTARF is {numbers['NTARF']} and STGE says index {supplier_index}; expected the same"
     return [Broken("tariff", "NTARF", reason)]
 
 

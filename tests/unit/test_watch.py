@@ -58,7 +58,7 @@ class Bench:
         self.work = Work(owned={tp: One(Partition(0)) for tp in self.tps})
         self.ends = dict.fromkeys(self.tps, 0)
         self.away = False
-        self.watch = Watch(self.engine, self.work, "127.0.0.1:1", 30, lambda: self.now)  # type: ignore[arg-type]
+        self.watch = Watch(self.engine, {READINGS: self.work}, "127.0.0.1:1", 30, lambda: self.now)  # type: ignore[arg-type]
         self.watch._ask = self.ask  # type: ignore[method-assign]
 
     def ask(self, assigned: set[TP]) -> dict[TP, int]:
@@ -81,7 +81,7 @@ def bench() -> Bench:
 
 
 def value(gauge: Any, partition: int) -> float:
-    return float(gauge.labels(partition)._value.get())
+    return float(gauge.labels(READINGS, partition)._value.get())
 
 
 async def test_messages_that_nobody_folds_are_a_stall(bench: Bench) -> None:
