@@ -21,7 +21,6 @@ class Backlog:
     def __init__(self, limit: int = FRAMES_MAX) -> None:
         self.dropped = 0
         self.newest: TicFrame | None = None
-        self.newest: TicFrame | None = None
         self._limit = limit
         self._frames: deque[TicFrame] = deque()
         self._lock = threading.Lock()
@@ -33,7 +32,6 @@ class Backlog:
         """The newest frame."""
         with self._lock:
             self._frames.append(frame)
-            self.newest = frame
             self.newest = frame
             self._shorten()
 

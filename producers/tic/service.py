@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from prometheus_client import REGISTRY
 
-from infra import health, sdnotify
+from infra import sdnotify
 from infra.errors import ConfigurationError, PowermonError
 from infra.settings import Settings
 from producers.tic import homeassistant, keyfile
@@ -21,6 +21,7 @@ from producers.tic.backlog import Backlog
 from producers.tic.beats import Beats
 from producers.tic.clock import Clock
 from producers.tic.delivery import deliver
+from producers.tic.door import Door
 from producers.tic.labels import Mode
 from producers.tic.line import Line
 from producers.tic.meters import Meters
@@ -116,11 +117,11 @@ class Service:
         state = self.line.problem(time.monotonic()) or self.line.words()
         return f"{state}; {self.line.quality.frames} frames, {waiting.frames if waiting else 0} wait to be delivered"
 
-    async def alive(self) -> str | None:
+    def alive(self) -> str | None:
         """For /healthz: the process works. A silent meter is no reason to start it again."""
         return self.beats.problem()
 
-    async def ready(self) -> str | None:
+    def ready(self) -> str | None:
         """For /readyz: right frames come and are stored."""
         return self.line.problem(time.monotonic()) or self.writer.problem or self.spool.trouble or self.beats.problem()
 
@@ -137,8 +138,8 @@ async def run(settings: Settings, place: Place | None = None) -> None:
     homeassistant.broker_of(settings)
     service = Service(settings, place or place_of(settings), keyfile.read(settings.tic_key_file))
     meters = Meters(service.line, service.reception, service.backlog, service.writer, service.spool)
+    door = Door("127.0.0.1", settings.tic_health_port, service.alive, service.ready)
     REGISTRY.register(meters)
-    runner = await health.serve("127.0.0.1", settings.tic_health_port, service.alive, service.ready)
     gc.collect()
     gc.freeze()
     service.start()
@@ -157,7 +158,7 @@ async def run(settings: Settings, place: Place | None = None) -> None:
         await asyncio.gather(*helpers, return_exceptions=True)
         service.spool.close()
         REGISTRY.unregister(meters)
-        await runner.cleanup()
+        door.close()
 
 
 async def _kept(what: str, start: Callable[[], Awaitable[None]]) -> None:
