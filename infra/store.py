@@ -7,7 +7,8 @@ from schemas.registry import Registry
 from sinks.replays import Replays
 from sinks.service import make, opened, problem, run_members, stalled
 from streams.catalog.view import view_of
-from web.server import Beside, create_app, serve
+from web.server import create_app, serve
+from web.site import Beside
 
 
 async def run(settings: Settings) -> None:

@@ -107,7 +107,7 @@
       if (back(status.boot)) return
       showBanners(status.outages)
       const query = $("search").value.trim()
-      showList(await ask(`/api/v1/${page.kind}s?q=${encodeURIComponent(query)}`))
+      showList(await ask(`/api/v1/${page.kind}s?${meters ? "" : "kind=power&"}q=${encodeURIComponent(query)}`))
     } catch (error) {
       if (document.hidden) return
       state.failures += 1

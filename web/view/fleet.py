@@ -29,6 +29,10 @@ class Entry:
     power_mw: float
     sensor: Sensor | None = None
 
+    @property
+    def kind(self) -> str:
+        return "power" if self.sensor is None else self.sensor.kind
+
     def live(self, now_s: float) -> bool:
         return self.newest_s is not None and self.newest_s + 1 >= now_s - LIVE_S
 
@@ -58,8 +62,9 @@ class Asked:
             return False
         if entry.sensor is not None:
             return self.wanted.fits(entry.sensor)
-        # Of what was only heard of, nothing but the id is known.
-        return self.wanted == Wanted(self.wanted.text) and self.wanted.text.lower() in entry.sensor_id
+        # Of what was only heard of, nothing but the id is known, and that it sends power.
+        text = self.wanted.text
+        return self.wanted in (Wanted(text), Wanted(text, kind="power")) and text.lower() in entry.sensor_id
 
 
 def rows(entries: Iterable[Entry], asked: Asked, now_s: float) -> dict[str, Any]:
