@@ -335,7 +335,7 @@ import resource, sys, json
 from pathlib import Path
 from producers.tic.spool import Spool, MEMORY_FRAMES
 from tests.spooling import frames, counters, BIG
-resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, resource.RLIM_INFINITY))
 spool = Spool(Path(sys.argv[1]), BIG)
 for first in range(0, 4500, 100):
     spool.put(frames(first, 100))
