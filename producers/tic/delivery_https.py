@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import http.client
 import ssl
 import stat
 import time
@@ -9,11 +10,10 @@ from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
-import aiohttp
 import msgspec
 import structlog
-from yarl import URL
 
 from infra.errors import ConfigurationError
 from infra.settings import Settings
@@ -21,11 +21,11 @@ from producers.simulate.actions import NO_ANSWER, Answer, Boot, NewToken
 from producers.simulate.credentials import Credentials
 from producers.simulate.replies import answer_of, grant_of
 from producers.tic.delivery import DELIVERED, REFUSED, Away
+from producers.tic.post import Poster
 from producers.tic.spool import Entry
 from schemas import avro, topics
 
 FRAMES_MAX = 500
-TIMEOUT_S = 60
 REFUSED_S = 300.0
 """What only a person puts right is tried again so often."""
 
@@ -59,10 +59,11 @@ class HttpsWay:
 
     def __init__(self, settings: Settings) -> None:
         self.most = FRAMES_MAX
-        self._url = _checked(settings.gateway)
+        url = _checked(settings.gateway)
+        self._address = url.geturl()
         self._secret = _secret(settings.tic_secret_file)
-        self._ssl = _trust(settings.gateway_ca_file) if self._url.scheme == "https" else True
-        self._http: aiohttp.ClientSession | None = None
+        trust = _trust(settings.gateway_ca_file) if url.scheme == "https" else None
+        self._poster = Poster(url, trust, {"User-Agent": "powermon-tic", "Content-Type": "application/json"})
         self._credentials: dict[str, Credentials] = {}
         self._log = structlog.get_logger(__name__)
 
@@ -89,8 +90,7 @@ class HttpsWay:
         raise self._away(answer, reply)
 
     async def close(self) -> None:
-        if self._http is not None:
-            await self._http.close()
+        self._poster.close()
 
     # ---- what was answered
 
@@ -119,12 +119,12 @@ class HttpsWay:
     def _away(self, answer: Answer, reply: _Reply) -> Away:
         said = f"{answer.status} {reply.code}: {reply.detail[:200]}".rstrip(" :")
         if answer.status == NO_ANSWER:
-            return Away(f"no answer from the gateway at {self._url}")
+            return Away(f"no answer from the gateway at {self._address}")
         if answer.passing:
-            return Away(f"the gateway at {self._url} answered {said}", answer.retry_after_s)
+            return Away(f"the gateway at {self._address} answered {said}", answer.retry_after_s)
         if answer.status == 403:
             return Away(f"the gateway takes no frames of this meter ({said}); look at `powermon sensors show`", REFUSED_S)
-        return Away(f"{self._url} answered {said}; is POWERMON_GATEWAY_URL the address of a powermon gateway?", REFUSED_S)
+        return Away(f"{self._address} answered {said}; is POWERMON_GATEWAY_URL the address of a powermon gateway?", REFUSED_S)
 
     # ---- tokens
 
@@ -146,7 +146,7 @@ class HttpsWay:
                 "the gateway does not know this meter by this secret; `powermon sensors add ID --kind linky` registers it "
                 "with the id that `powermon tic` names, and shows the secret for POWERMON_TIC_SECRET_FILE"
             )
-        raise Away(f"the gateway at {self._url} gave no token (answer {answer.status} {answer.code})", answer.retry_after_s)
+        raise Away(f"the gateway at {self._address} gave no token (answer {answer.status} {answer.code})", answer.retry_after_s)
 
     async def _ask(self, meter_id: str, action: Boot | NewToken, credentials: Credentials) -> Answer:
         headers: dict[str, str] = {}
@@ -170,25 +170,17 @@ class HttpsWay:
     # ---- the wire
 
     async def _post(self, door: str, body: bytes, headers: dict[str, str]) -> tuple[Answer, bytes]:
-        if self._http is None:
-            self._http = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-                headers={"User-Agent": "powermon-tic", "Content-Type": "application/json"},
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        url = self._url / "powermon" / door
         try:
-            async with self._http.post(url, data=body, headers=headers, allow_redirects=False, ssl=self._ssl) as response:
-                text = await response.read()
-                return answer_of(response.status, text, response.headers.get("Retry-After")), text
-        except aiohttp.ClientConnectorCertificateError as error:
+            reply = await self._poster.post(f"/powermon/{door}", body, headers)
+        except ssl.SSLCertVerificationError as error:
             raise Away(
-                f"the certificate of {self._url} is not trusted ({error.certificate_error}); "
+                f"the certificate of {self._address} is not trusted ({error.verify_message}); "
                 "POWERMON_GATEWAY_CA_FILE names a file of those that are",
                 REFUSED_S,
             ) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Away(f"no answer from the gateway at {self._url} ({type(error).__name__}: {error})") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise Away(f"no answer from the gateway at {self._address} ({type(error).__name__}: {error})") from error
+        return answer_of(reply.status, reply.text, reply.retry_after), reply.text
 
 
 def body_of(entries: list[Entry]) -> bytes:
@@ -212,10 +204,12 @@ def _reply(text: bytes) -> _Reply:
     return _Reply()
 
 
-def _checked(url: str) -> URL:
-    found = URL(url)
-    if found.scheme == "https" or (found.scheme == "http" and found.host in _LOOPBACK):
-        return found
+def _checked(url: str) -> SplitResult:
+    with suppress(ValueError):
+        found = urlsplit(url)
+        _ = found.port  # a port that is none raises here
+        if found.hostname and (found.scheme == "https" or (found.scheme == "http" and found.hostname in _LOOPBACK)):
+            return found
     raise ConfigurationError(
         f"POWERMON_GATEWAY_URL {url} came; expected https://…: secret and frames would cross the network for all to read"
     )
