@@ -120,6 +120,11 @@ def test_a_live_meter() -> None:
     assert now["tempo"] == {"today": {"colour": "blue", "text": "Blue"}, "tomorrow": {"colour": "red", "text": "Red"}}
 
 
+def test_yesterdays_colour_is_not_todays() -> None:
+    assert said([frame(T)], T + 3600)["tempo"] is not None
+    assert said([frame(T)], T + 86_400)["tempo"] is None
+
+
 @pytest.mark.parametrize(
     ("frames", "after_s", "state", "sentence"),
     [

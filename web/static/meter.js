@@ -118,6 +118,7 @@
     put($("energy-note"), [past.energy.note, past.over].filter(Boolean).join(" · "))
     put($("measured"), past.measured)
     put($("voltage-span"), past.voltage || "–")
+    $("voltage-part").hidden = !past.voltage
     put($("right"), past.quality.right[0])
     put($("link-span"), past.quality.span)
     $("link").dataset.state = past.quality.state

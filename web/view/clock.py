@@ -1,7 +1,7 @@
 """Local time of a sensor's zone. Plots take milliseconds already moved by one offset, so an axis never folds back."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DEFAULT_ZONE = "UTC"
@@ -32,11 +32,14 @@ class Zone:
         """Where a moment stands on a plot's time axis."""
         return (at_s + self.offset_s) * 1000
 
+    def date(self, at_s: float) -> date:
+        """The local day of a moment."""
+        return datetime.fromtimestamp(at_s + self.offset_s, UTC).date()
+
     def text(self, at_s: float, now_s: float) -> str:
         """The moment as people say it: the time alone today, else with its date."""
         at = datetime.fromtimestamp(at_s + self.offset_s, UTC)
-        today = datetime.fromtimestamp(now_s + self.offset_s, UTC).date()
-        return f"{at:%H:%M:%S}" if at.date() == today else f"{at:%Y-%m-%d %H:%M:%S}"
+        return f"{at:%H:%M:%S}" if at.date() == self.date(now_s) else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def zone_at(name: str | None, at_s: float) -> Zone:

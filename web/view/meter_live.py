@@ -124,9 +124,10 @@ def now(name: str, frames: Sequence[Frame], newest: Frame | None, now_s: float, 
         "share": None if apparent is None or not contract_va else round(apparent / contract_va * 100),
         "over_power": bool(shown and shown.over_power),
         "injects": bool(shown and shown.injected_va is not None),
-        "tariff": tariff_text(newest.tariff, newest.tariff_name) if newest else "",
-        "index": tariff_index(newest.tariff, newest.tariff_name) if newest else 0,
-        "tempo": _tempo(newest),
+        "tariff": tariff_text(shown.tariff, shown.tariff_name) if shown else "",
+        "index": tariff_index(shown.tariff, shown.tariff_name) if shown else 0,
+        # Yesterday's "today" is not today's.
+        "tempo": _tempo(newest) if newest and zone.date(newest.at_s) == zone.date(now_s) else None,
         "mode": newest.mode if newest else "",
         "notes": [] if newest is None else _clock_notes(newest),
     }
@@ -157,9 +158,9 @@ def _clock_notes(newest: Frame) -> list[str]:
     return [f"The meter's clock is {off}; moments here are the meter's."]
 
 
-def _tempo(newest: Frame | None) -> Json | None:
+def _tempo(newest: Frame) -> Json | None:
     """Colours of today and tomorrow; None for a contract without any."""
-    if newest is None or not {newest.tempo_today, newest.tempo_tomorrow} & COLOURS.keys():
+    if not {newest.tempo_today, newest.tempo_tomorrow} & COLOURS.keys():
         return None
     return {
         day: {"colour": colour if colour in COLOURS else "none", "text": COLOURS.get(colour, "not announced yet")}
@@ -289,6 +290,6 @@ def _notes(minutes: Sequence[Minute], link: Quality, *, running: bool) -> list[J
     quarantined = sum(one.quarantined for one in minutes)
     if quarantined:
         frames = "frame contradicts" if quarantined == 1 else "frames contradict"
-        text = f"{quarantined} {frames} those before and do not count; `powermon deadletters` shows them with their bytes."
+        text = f"{quarantined} {frames} those before and do not count; `powermon dead-letters list` shows them with their bytes."
         notes.append({"kind": "quarantine", "text": text})
     return notes
