@@ -6,7 +6,10 @@ until the machine starts again, which for timesyncd a file in /run tells after a
 """
 
 import ctypes
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import cast
 
 TIMESYNCD = Path("/run/systemd/timesync/synchronized")
 _STA_UNSYNC = 0x0040
@@ -37,11 +40,15 @@ class Clock:
         return self._known
 
 
+@cache
+def _adjtimex() -> Callable[..., int] | None:
+    try:
+        return cast(Callable[..., int], ctypes.CDLL(None).adjtimex)
+    except (AttributeError, OSError):  # no Linux
+        return None
+
+
 def kernel_says() -> bool:
     """Whether the kernel's clock is synchronised now; False also where it may not be asked."""
-    try:
-        adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
-    except (AttributeError, OSError):  # no Linux
-        return False
-    now = _Timex()
-    return adjtimex(ctypes.byref(now)) >= 0 and not now.status & _STA_UNSYNC
+    ask, now = _adjtimex(), _Timex()
+    return ask is not None and ask(ctypes.byref(now)) >= 0 and not now.status & _STA_UNSYNC
