@@ -43,4 +43,5 @@ def apply(state: State, envelope: Envelope) -> Outcome:
         command = unseal(envelope)
     except CommandError as error:
         return refused(error.code, str(error))
-    return RULES[type(command)](state, command, envelope.at_ms)
+    rule = RULES.get(type(command))
+    return refused("unknown_kind", f"no rule yet for {envelope.kind}") if rule is None else rule(state, command, envelope.at_ms)

@@ -7,6 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from streams.catalog.datastore.commands import DatastoreCommand
+
 SENSOR_NAME = r"[a-z]{1,58}[0-9]{6}"
 METER_NAME = r"[0-9]{12}|m[0-9a-f]{20}"
 """A Linky's address, or its pseudonym."""
@@ -257,6 +259,7 @@ Command = (
     | SetPassword
     | IssueUserToken
     | RevokeUserToken
+    | DatastoreCommand
 )
 
 ALL: tuple[type[Command], ...] = get_args(Command)

@@ -17,6 +17,19 @@ from typing import Any, BinaryIO, get_args
 
 import msgspec
 
+from streams.catalog.datastore.entries import (
+    Attribute,
+    AttributeKey,
+    Block,
+    Connection,
+    Counter,
+    DatastoreTable,
+    Owner,
+    Project,
+    Run,
+    Station,
+    Trace,
+)
 from streams.catalog.state import Entry, Sensor, SensorToken, Site, State, Table, Tariff, User, UserToken
 
 _CHUNK = 1000
@@ -31,6 +44,16 @@ _TYPES: dict[Table, type[Entry]] = {
     "tariffs": Tariff,
     "users": User,
     "user_tokens": UserToken,
+    "counters": Counter,
+    "owners": Owner,
+    "projects": Project,
+    "blocks": Block,
+    "attribute_keys": AttributeKey,
+    "attributes": Attribute,
+    "traces": Trace,
+    "runs": Run,
+    "connections": Connection,
+    "stations": Station,
 }
 _KEYS: dict[Table, str] = {
     "sensors": "sensor_id",
@@ -39,8 +62,10 @@ _KEYS: dict[Table, str] = {
     "tariffs": "tariff_id",
     "users": "name",
     "user_tokens": "token_sha256",
+    **dict.fromkeys(get_args(DatastoreTable), "pk"),
+    "counters": "kind",
 }
-assert set(_TYPES) == set(_KEYS) == set(get_args(Table))
+assert set(_TYPES) == set(_KEYS) == {*get_args(get_args(Table)[0]), *get_args(DatastoreTable)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +171,9 @@ class _Chunk(msgspec.Struct, array_like=True):
 def _take(state: State, frame: bytes) -> None:
     chunk = msgspec.msgpack.decode(frame, type=_Chunk)
     rows: list[Any] = _decoder(chunk.table).decode(chunk.rows)
-    getattr(state, chunk.table).update(zip(map(attrgetter(_KEYS[chunk.table]), rows), rows, strict=True))
+    entries = dict(zip(map(attrgetter(_KEYS[chunk.table]), rows), rows, strict=True))
+    getattr(state, chunk.table).update(entries)
+    state.index.add(chunk.table, iter(entries.items()))
     gc.freeze()  # these stay: else the collector walks through all of them several times before the last is read
 
 
@@ -159,5 +186,6 @@ def _decoder(table: Table) -> msgspec.msgpack.Decoder[Any]:
 @cache
 def rules() -> str:
     """What names the rules: a hash of their source, so that another release folds the log anew."""
-    sources = sorted(path for path in Path(__file__).parent.glob("*.py") if path.name not in _NOT_RULES)
+    here = Path(__file__).parent
+    sources = sorted(path for folder in (here, here / "datastore") for path in folder.glob("*.py") if path.name not in _NOT_RULES)
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()

@@ -4,6 +4,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from streams.catalog.datastore.entries import (
+    Attribute,
+    AttributeKey,
+    Block,
+    Connection,
+    Counter,
+    DatastoreEntry,
+    DatastoreTable,
+    Owner,
+    Project,
+    Run,
+    Station,
+    Trace,
+)
+from streams.catalog.datastore.index import Index
+
 TOKENS_PER_SENSOR = 2
 
 
@@ -82,6 +98,7 @@ class User:
     Attributes:
         role: admin, operator or viewer.
         one_time: the password must be changed at the next sign-in.
+        pk: primary key in the datastore; 0: none there.
     """
 
     name: str
@@ -89,6 +106,7 @@ class User:
     password_hash: str
     one_time: bool
     added_at_ms: int
+    pk: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +117,8 @@ class UserToken:
     expires_at_ms: int
 
 
-Entry = Sensor | SensorToken | Site | Tariff | User | UserToken
-Table = Literal["sensors", "sensor_tokens", "sites", "tariffs", "users", "user_tokens"]
+Entry = Sensor | SensorToken | Site | Tariff | User | UserToken | DatastoreEntry
+Table = Literal["sensors", "sensor_tokens", "sites", "tariffs", "users", "user_tokens"] | DatastoreTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +126,13 @@ class Change:
     """One entry set, or removed when value is None."""
 
     table: Table
-    key: str
+    key: str | int
     value: Entry | None
 
 
 @dataclass(slots=True)
 class State:
-    """Entries by id; tokens by their hash.
+    """Entries by id; tokens by their hash; the datastore's by primary key, always rising.
 
     A state that is kept from before a `put` changes under its reader: copy what must stay.
     """
@@ -125,11 +143,23 @@ class State:
     tariffs: dict[str, Tariff] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     user_tokens: dict[str, UserToken] = field(default_factory=dict)
+    counters: dict[str, Counter] = field(default_factory=dict)
+    owners: dict[int, Owner] = field(default_factory=dict)
+    projects: dict[int, Project] = field(default_factory=dict)
+    blocks: dict[int, Block] = field(default_factory=dict)
+    attribute_keys: dict[int, AttributeKey] = field(default_factory=dict)
+    attributes: dict[int, Attribute] = field(default_factory=dict)
+    traces: dict[int, Trace] = field(default_factory=dict)
+    runs: dict[int, Run] = field(default_factory=dict)
+    connections: dict[int, Connection] = field(default_factory=dict)
+    stations: dict[int, Station] = field(default_factory=dict)
+    index: Index = field(default_factory=Index)
 
     def put(self, changes: Iterable[Change]) -> None:
         """Take over what an outcome changed."""
         for change in changes:
             entries = getattr(self, change.table)
+            self.index.put(change.table, change.key, entries.get(change.key), change.value)
             if change.value is None:
                 entries.pop(change.key, None)
             else:
