@@ -95,7 +95,7 @@ class Meters:
         return DEFAULT_ZONE if sensor is None else state.zone_of(sensor)
 
     def _registered(self) -> set[str]:
-        return {name for name, sensor in self._state().sensors.items() if getattr(sensor, "kind", "power") == "linky"}
+        return {name for name, sensor in self._state().sensors.items() if sensor.kind == "linky"}
 
     async def _look(self, now_s: float) -> None:
         if now_s - self._deep_s >= DEEP_S:

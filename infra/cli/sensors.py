@@ -79,6 +79,7 @@ def add(sensor_id: str, **facts: Any) -> None:
     """Register a sensor or a Linky meter; prints its secret, once.
 
     Without other options: a 3-phase sensor, canonical units, Asia/Seoul, category main, 220 V, probes 1 to 3.
+    A Linky: Europe/Paris.
     """
     secret = new_secret()
     said = _said(facts)

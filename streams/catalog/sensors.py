@@ -21,6 +21,8 @@ NAMES = {
     "power": "Latin letters and then six digits, as gre000001",
     "linky": "the meter's address of 12 digits, or its pseudonym as the reader shows it",
 }
+LINKY_ZONE = "Europe/Paris"
+_DEFAULT_ZONE = RegisterSensor(sensor_id="a000000", secret_sha256="0" * 64).zone
 _NAMES = {"power": re.compile(SENSOR_NAME), "linky": re.compile(METER_NAME)}
 
 
@@ -41,7 +43,7 @@ def register(state: State, command: RegisterSensor, at_ms: int) -> Outcome:
     sensor = Sensor(
         command.sensor_id,
         command.units,
-        command.zone,
+        _zone(command),
         command.secret_sha256,
         at_ms,
         kind=command.kind,
@@ -55,6 +57,11 @@ def register(state: State, command: RegisterSensor, at_ms: int) -> Outcome:
         thresholds=_sorted(command.thresholds),
     )
     return accepted(f"sensor {sensor.sensor_id} is registered", _put(sensor))
+
+
+def _zone(command: RegisterSensor) -> str:
+    """A Linky stands in France unless something else is said of it; a sensor's own default is no place for one."""
+    return LINKY_ZONE if command.kind == "linky" and command.zone == _DEFAULT_ZONE else command.zone
 
 
 def change(state: State, command: ChangeSensor, _: int) -> Outcome:

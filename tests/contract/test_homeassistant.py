@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -131,8 +132,11 @@ async def test_a_short_frame_takes_nothing_away() -> None:
         assert set(heard.json(state)) >= whole.keys()
 
 
-async def test_without_a_broker_nothing_is_done() -> None:
+async def test_without_a_broker_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiomqtt", None)
     await publish(Settings(), Line(frame("hist_mono_hc")).source)
+    with pytest.raises(ConfigurationError, match=r"the package aiomqtt is not installed; install it"):
+        await publish(settings(1), Line(frame("hist_mono_hc")).source)
 
 
 @pytest.mark.parametrize(

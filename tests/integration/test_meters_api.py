@@ -17,7 +17,7 @@ from tests.fakes import linky_house, website
 from tests.fakes.website import Website
 from web.view.meter_day import iso
 
-METER, QUIET = "052165900001", "m0123456789abcdef0123"
+METER, QUIET, PLAIN = "052165900001", "m0123456789abcdef0123", "052165900002"
 READER = {"Authorization": f"Bearer {website.READER}"}
 NOW = int(time.time())
 FROM = NOW // 60 * 60 - 3600
@@ -30,6 +30,7 @@ def site(make_settings: Callable[..., Settings]) -> Iterator[Website]:
     linky_house.fill_minutes(running.db, linky_house.minutes(METER, FROM, NOW, [HOLE]))
     linky_house.fill_frames(running.db, METER, [NOW - s for s in range(30)])
     running.catalog.add(RegisterSensor(sensor_id=QUIET, secret_sha256="a" * 64, kind="linky", zone="Indian/Reunion"))
+    running.catalog.add(RegisterSensor(sensor_id=PLAIN, secret_sha256="a" * 64, kind="linky"))
     yield running
     running.close()
 
@@ -55,9 +56,9 @@ async def test_meters_heard_and_registered(http: aiohttp.ClientSession) -> None:
     status, said = await told(http, "/api/v1/meters")
     assert status == 200
     await fits(http, "/api/v1/meters", said)
-    assert [(one["id"], one["registered"]) for one in said["meters"]] == [(METER, False), (QUIET, True)]
-    assert (said["total"], said["matching"]) == (2, 2)
-    assert said["meters"][1]["zone"] == "Indian/Reunion"
+    assert [(one["id"], one["registered"]) for one in said["meters"]] == [(METER, False), (PLAIN, True), (QUIET, True)]
+    assert (said["total"], said["matching"]) == (3, 3)
+    assert [one["zone"] for one in said["meters"]] == ["Europe/Paris", "Europe/Paris", "Indian/Reunion"]
     assert (await told(http, "/api/v1/meters?q=0123"))[1]["matching"] == 1
 
 

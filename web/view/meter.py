@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 DEFAULT_ZONE = "Europe/Paris"
+"""Of a meter that is not registered."""
 LIVE_S = 30
 """A meter that sent nothing for longer than this is silent; frames travel in batches of some seconds."""
 BROKEN_S = 10
