@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         "", description="file that keeps frames until they are delivered; empty: tic-spool.sqlite in data"
     )
     tic_spool_limit_mb: int = Field(
-        4000, ge=1, description="room for frames that wait for the network; beyond it the oldest are thrown away, and counted"
+        500, ge=1, description="room for frames that wait for the network; beyond it the oldest are thrown away, and counted"
     )
     tic_write_s: float = Field(
         10, ge=0.1, le=600, description="how often frames go to the spool: longer spares an SD card, and a power cut takes more"

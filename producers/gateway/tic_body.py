@@ -196,6 +196,8 @@ def frame_of(value: Any) -> TicFrame:
         return msgspec.convert(value, TicFrame)
     except msgspec.ValidationError as error:
         said = str(error)
+    except UnicodeEncodeError:
+        no("out_of_range", None, "text with half a surrogate pair came; expected text that can be written")
     return _refuse(said)
 
 

@@ -31,7 +31,7 @@ TOKENS = {
 }
 SECRET = "pms_of-all-sensors-never-in-a-log"
 END_MS = 4_000_000_000_000
-DOORS = (("data", "data/batch"), ("boot", "token", "time", f"ws/{BAD}/calls"))
+DOORS = (("data", "data/batch", "tic"), ("boot", "token", "time", f"ws/{BAD}/calls"))
 """For a sensor with a token, and for one that gets new ones all the time, so that its own is soon retired."""
 CODES_TOLD = {code for codes in CODES.values() for code in codes} - {"unavailable"}
 HTTP, FRAMES = hostile.examples(2500), hostile.examples(1500)

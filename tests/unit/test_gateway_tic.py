@@ -1,6 +1,7 @@
 """The door for a meter's frames, alone: what is a frame, whose token opens it."""
 
 import base64
+import itertools
 import json
 from dataclasses import asdict
 from typing import Any
@@ -18,6 +19,7 @@ from producers.gateway.verdict import MISSING, Admission, Rejection
 from schemas import avro, tic_frame, topics
 from streams.catalog.commands import IssueToken, RegisterSensor, RevokeSensor
 from streams.catalog.tokens import hash_of
+from tests import hostile
 from tests.fakes.catalog import FakeCatalog
 from tests.tic import ADDRESS, records, sent
 
@@ -99,6 +101,7 @@ def good(**changed: Any) -> dict[str, Any]:
         pytest.param(good(labels=[{"value": 1}]), "missing_field labels[0].label", id="a value of nothing"),
         pytest.param(good(labels=[{"label": "EAST", "value": 1.5}]), "wrong_type labels[0].value", id="half a watt-hour"),
         pytest.param(good(labels=[{"label": "MSG1", "value": "a\n"}]), "out_of_range labels[0].value", id="a line end in a text"),
+        pytest.param(good(mode="\ud800"), "out_of_range None", id="half a surrogate pair"),
         pytest.param(good(labels=[{"label": "A", "value": 1}] * 201), "out_of_range labels", id="201 labels"),
         pytest.param(good(link=None), "wrong_type link", id="no link"),
         pytest.param(good(status={"breaker": "closed"}), "missing_field status.contact_open", id="half a status"),
@@ -191,3 +194,24 @@ def test_the_document_describes_what_we_send() -> None:
     example = DOCUMENT["paths"]["/powermon/tic"]["post"]["requestBody"]["content"]["application/json"]["example"]
     jsonschema.validate(example, schema)
     assert tic_body.frame_of(example["frames"][0]).rejected[0].raw == base64.b64decode("ClVSTVMxCTIzMQ==")
+
+
+def test_damaged_bodies_by_the_thousand() -> None:
+    """Each gets a verdict whose code the document knows, and what is taken can be written."""
+    bodies = [json.dumps({"frames": [sent(frame)] * 2, "token": "meter"}).encode() for frame in records()]
+    seen = set()
+    for raw in itertools.islice(hostile.bodies(21, bodies), hostile.examples(3000)):
+        verdict = judge(raw, None)
+        if isinstance(verdict, Rejection):
+            assert verdict.code in tic_words(verdict.status), verdict
+            assert '"meter"' not in verdict.detail
+            seen.add(verdict.code)
+            continue
+        for frame in verdict.frames:
+            assert frame.meter_id == ADDRESS
+            avro.encode_body(topics.TIC_FRAMES, frame.record())
+        for one in verdict.rejected:
+            assert one.rejection.code in tic_words(422), one
+            json.dumps([one.rejection.field, one.rejection.detail])
+            seen.add(one.rejection.code)
+    assert seen >= {"bad_json", "token_invalid", "wrong_type", "out_of_range", "missing_field", "duplicate_key"}
