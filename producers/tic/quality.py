@@ -51,10 +51,6 @@ class LinkQuality:
         self.accepted.update(_counted(label) for label in frame.groups)
         self.rejected.update((_counted(one.label), one.code) for one in frame.rejected)
 
-    def counts(self) -> tuple[int, int]:
-        """Frames emitted, and frames given up; from any thread."""
-        return self.frames, sum(list(self.discarded.values()))
-
     def share_accepted(self) -> float | None:
         """Groups accepted of groups seen; None before the first."""
         seen = self.accepted.total() + self.rejected.total()
