@@ -17,13 +17,14 @@ from streams.core.tic_minute import Folded, first_in_log, fold
 from streams.core.tic_window import TicCheckpoint, TicPartition
 
 ID = 5
-T0 = 1_800_000_000 - 1_800_000_000 % 60
+T0 = 1_780_000_020 - 1_780_000_020 % 60
 LATENESS_S = 120
 OTHERS_MAX_VA = 36_000
 
 Log = list[tuple[int, TicFrame]]
 """Append time in milliseconds, and the frame; the place is the offset."""
 Minute = tuple[str, int]
+Labels = dict[str, int | str | None]
 
 
 def status(index: int = 1, *, over: bool = False, today: str = "blue", tomorrow: str = "none") -> TicStatus:
@@ -34,7 +35,7 @@ def status(index: int = 1, *, over: bool = False, today: str = "blue", tomorrow:
 def frame(
     at_s: int,
     counter: int,
-    labels: dict[str, int | str | None],
+    labels: Labels,
     meter: str = "992562000017",
     boot: str = "boot-1",
     stge: TicStatus | None = None,
@@ -220,7 +221,7 @@ def _minute(key: Minute, own: list[Known], before: list[Known]) -> TicMinute:
         injected_max_va=max(injected, default=None),
         voltages=_phases([one for _, one in mine], [["URMS1"], ["URMS2"], ["URMS3"]]),
         currents=_phases([one for _, one in mine], [["IRMS1", "IINST1", "IINST"], ["IRMS2", "IINST2"], ["IRMS3", "IINST3"]]),
-        tariff=next((v for one in _backwards(good) if (v := _tariff(one)) is not None), 0),
+        tariff=next((n for one in _backwards(good) if (n := _tariff(one)) is not None), 0),
         tariff_name=next((v for one in _backwards(good) if (v := _text(one, "LTARF", "PTEC")) is not None), ""),
         indexes=indexes,
         drawn_wh=energy["EAST"] if "EAST" in energy else sum((supplier or historic).values()),
