@@ -18,9 +18,9 @@ from infra.settings import Settings
 from tests.roles import role
 from tests.waiting import until
 
-OPENING_MS = 1000
+OPENING_MS = 3000
 """From when a port is seen open to when its reader has emptied it, on a busy machine."""
-DISK_MS = 2000
+DISK_MS = 5000
 """From when frames are due for the spool to when they are in it, on a busy machine."""
 
 
