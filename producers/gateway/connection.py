@@ -47,8 +47,8 @@ class Connection(web.RequestHandler):
     """
 
     __slots__ = (
-        "_arrived", "_away", "_frames", "_head_of", "_head_since_s", "_heard", "_heard_s", "_pinged", "_server", "_unread_since_s",
-        "address", "counted", "front", "proxied",
+        "_arrived", "_away", "_frames", "_head_of", "_head_since_s", "_heard", "_heard_s", "_pinged", "_server",
+        "_unread_since_s", "address", "counted", "front", "proxied",
     )  # fmt: skip
 
     def __init__(self, server: "Server", **options: Any) -> None:
