@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench lock browser clean
@@ -27,8 +27,9 @@ bench: setup ## measure, side by side with others
 	@$(BIN)/python -m pytest -m bench -s tests/bench
 
 lock: ## renew requirements.lock from pyproject.toml
-	$(LOCK) --upgrade --group dev --group bench --group build -o requirements.lock
-	$(LOCK) --constraint requirements.lock --group build -o infra/docker/requirements.lock
+	$(LOCK) pyproject.toml --upgrade --group dev --group bench --group build -o requirements.lock
+	$(LOCK) pyproject.toml --constraint requirements.lock --group build -o infra/docker/requirements.lock
+	$(LOCK) --constraint requirements.lock --group pyproject.toml:tic -o infra/systemd/requirements.lock
 
 clean: ## remove what setup made; data folders stay
 	rm -rf .venv .cache *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
