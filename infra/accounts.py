@@ -50,7 +50,7 @@ async def _welcome(settings: Settings) -> Welcome:
         await view.ready(_READY_S)
         password = signin = None
         if OPERATOR not in view.state.users:
-            await _submit(view, _user(OPERATOR, "admin", secrets.token_urlsafe(RANDOM_BYTES)))
+            await _submit(view, _user(OPERATOR, "admin", secrets.token_urlsafe(RANDOM_BYTES), datastore=False))
         if not _token_lives(view, settings.operator_token):
             _write_secret(settings.operator_token, await _issue(view, OPERATOR, "read write admin", days=365))
         if settings.demo:
@@ -59,14 +59,15 @@ async def _welcome(settings: Settings) -> Welcome:
             signin = await _issue(view, DEMO, "signin", days=1)
         elif ADMIN not in view.state.users:
             password = make_password(secrets.token_bytes(RANDOM_BYTES))
-            await _submit(view, _user(ADMIN, "admin", password, one_time=True))
+            await _submit(view, _user(ADMIN, "admin", password, one_time=True, datastore=False))
         return Welcome(password, signin)
     finally:
         await view.close()
 
 
-def _user(name: str, role: Role, password: str, *, one_time: bool = False) -> AddUser:
-    return AddUser(name=name, role=role, password_hash=PasswordHasher().hash(password), one_time=one_time)
+def _user(name: str, role: Role, password: str, *, one_time: bool = False, datastore: bool = True) -> AddUser:
+    hashed = PasswordHasher().hash(password)
+    return AddUser(name=name, role=role, password_hash=hashed, one_time=one_time, datastore=datastore)
 
 
 async def _issue(view: CatalogView, name: str, scope: str, *, days: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.catalog import commands, sensors, tariffs, users
+from streams.catalog.datastore import rules
 from streams.catalog.envelope import CommandError, Envelope, unseal
 from streams.catalog.outcome import Outcome, refused
 from streams.catalog.state import State
@@ -27,7 +28,9 @@ RULES: dict[type[commands.Command], Rule] = {
     commands.SetPassword: users.set_password,
     commands.IssueUserToken: users.issue_token,
     commands.RevokeUserToken: users.revoke_token,
+    **rules.RULES,
 }
+assert set(RULES) == set(commands.ALL)
 
 
 def fold(state: State, envelope: Envelope) -> Outcome:
@@ -43,5 +46,4 @@ def apply(state: State, envelope: Envelope) -> Outcome:
         command = unseal(envelope)
     except CommandError as error:
         return refused(error.code, str(error))
-    rule = RULES.get(type(command))
-    return refused("unknown_kind", f"no rule yet for {envelope.kind}") if rule is None else rule(state, command, envelope.at_ms)
+    return RULES[type(command)](state, command, envelope.at_ms)

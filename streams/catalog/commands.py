@@ -195,17 +195,19 @@ class RemoveTariff(_OfTariff, frozen=True, kw_only=True):
     valid_from: Day
 
 
-class AddUser(_OfUser, frozen=True, kw_only=True):
+class AddUser(_OfUser, frozen=True, kw_only=True, omit_defaults=True):
     """A person who may sign in.
 
     Attributes:
         one_time: the password must be changed at the first sign-in.
+        datastore: they get a number and an owner there; accounts that a stack makes for itself do not.
     """
 
     KIND: ClassVar[str] = "user.add"
     role: Role
     password_hash: Argon2
     one_time: bool = False
+    datastore: bool = True
 
 
 class SetPassword(_OfUser, frozen=True, kw_only=True):

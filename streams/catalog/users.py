@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from streams.catalog.commands import AddUser, ChangeRole, IssueUserToken, RemoveUser, RevokeUserToken, SetPassword
+from streams.catalog.datastore import owners
 from streams.catalog.outcome import Outcome, accepted, refused
 from streams.catalog.state import Change, State, User, UserToken
 
@@ -13,7 +14,8 @@ def add(state: State, command: AddUser, at_ms: int) -> Outcome:
     if command.name in state.users:
         return refused("user_exists", f"user {command.name} exists already")
     user = User(command.name, command.role, command.password_hash, command.one_time, at_ms)
-    return accepted(f"user {command.name} is added", Change("users", user.name, user))
+    joined = owners.joined(state, user) if command.datastore else ()
+    return accepted(f"user {command.name} is added", Change("users", user.name, user), *joined)
 
 
 def set_password(state: State, command: SetPassword, _: int) -> Outcome:

@@ -12,7 +12,7 @@ from web.api import meter_schemas
 
 Document = dict[str, Any]
 
-_OURS = ("secret_sha256", "password_hash", "one_time")
+_OURS = ("secret_sha256", "password_hash", "one_time", "datastore")
 _TEXT, _MOMENT = {"type": "string"}, {"type": "string", "format": "date-time"}
 _COUNT = {"type": "integer", "minimum": 0}
 

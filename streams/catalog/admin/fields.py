@@ -48,7 +48,7 @@ SENSOR_FACTS = tuple(name for name in ChangeSensor.__struct_fields__ if name != 
 """What may be said of a sensor besides its id."""
 
 _PATH = re.compile(r"`\$\.(\w+)")
-_OURS = frozenset({"secret_sha256", "password_hash", "one_time", "token_sha256"})
+_OURS = frozenset({"secret_sha256", "password_hash", "one_time", "datastore", "token_sha256"})
 _TRUE, _FALSE = frozenset({"true", "yes", "y", "1"}), frozenset({"false", "no", "n", "0"})
 
 
