@@ -11,6 +11,8 @@ from schemas import avro, topics
 from schemas.registry import Registry
 
 CLOSE_S = 3.0
+_SILENT = 2
+"""While a broker is away librdkafka writes several lines a second, for days, to an SD card; our own line says it once."""
 
 
 class KafkaWay:
@@ -30,7 +32,7 @@ class KafkaWay:
             if self._head is None:
                 self._head = avro.header(await asyncio.to_thread(self._registry.id_of, topics.TIC_FRAMES))
             if self._publisher is None:
-                self._publisher = Publisher(self._bootstrap)
+                self._publisher = Publisher(self._bootstrap, log_level=_SILENT)
             head = self._head
             await self._publisher.send_all(
                 topics.TIC_FRAMES.name, [(entry.meter_id.encode(), head + entry.body) for entry in entries]

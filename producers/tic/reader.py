@@ -56,7 +56,7 @@ class Reader:
         self._line.speed = self._speeds.speed
         self._stop = threading.Event()
         self._good: bool | None = None
-        self._said = ""
+        self._said = self._meter_id = ""
         self._log = structlog.get_logger(__name__)
 
     def stop(self) -> None:
@@ -111,6 +111,7 @@ class Reader:
             if is_right(event, self._place.mode):
                 self._right(event, opening)
             for record in self._reception.take(event, self._moment(arrivals.of(event.begin))):
+                self._named(record.meter_id)
                 self._backlog.put(record)
 
     def _right(self, event: Event, opening: Opening) -> None:
@@ -120,6 +121,12 @@ class Reader:
         if line.words() != self._said:
             self._said = line.words()
             self._log.info("line found", how=self._said, device=self._place.device)
+
+    def _named(self, meter_id: str) -> None:
+        """Say which id to register: the address, or with a key its pseudonym."""
+        if meter_id != self._meter_id:
+            self._meter_id = meter_id
+            self._log.info("meter found", meter_id=meter_id)
 
     def _moment(self, at_s: float) -> Moment:
         ago_s = time.monotonic() - at_s
