@@ -1,6 +1,7 @@
 """Who asks: a session's cookie or a bearer token, checked against the catalog."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,7 @@ class Catalog(Protocol):
     def state(self) -> State: ...
     def problem(self) -> str | None: ...
     async def submit(self, command: Command, *, actor: str = ...) -> Outcome: ...
+    async def submit_all(self, commands: Sequence[Command], *, actor: str = ...) -> list[Outcome]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -112,25 +113,42 @@ class CatalogView:
             PartUnavailable: the log did not take it in time, or the verdict did not come; look before trying again.
             RegistryUnavailable: the schema's id cannot be found.
         """
+        return (await self.submit_all([command], actor=actor))[0]
+
+    async def submit_all(self, commands: Sequence[Command], *, actor: str = "system") -> list[Outcome]:
+        """Write commands to the log in their order and wait for the verdict on each; one refused keeps none from the others.
+
+        Raises:
+            PartUnavailable: as for `submit`; some of the commands may have taken effect.
+            RegistryUnavailable: the schema's id cannot be found.
+        """
         schema_id = await asyncio.to_thread(self._registry.id_of, topics.CATALOG)
-        command_id = secrets.token_hex(16)
-        envelope = seal(command, command_id=command_id, at_ms=time.time_ns() // 1_000_000, actor=actor)
-        value = wire.encode(topics.CATALOG, schema_id, envelope.record())
-        verdict: asyncio.Future[Outcome] = self._loop.create_future()
-        self._waiting[command_id] = verdict
+        outcomes: list[Outcome] = []
+        for start in range(0, len(commands), _BATCH):
+            outcomes += await self._submit(schema_id, commands[start : start + _BATCH], actor)
+        return outcomes
+
+    async def _submit(self, schema_id: int, commands: Sequence[Command], actor: str) -> list[Outcome]:
+        at_ms = time.time_ns() // 1_000_000
+        envelopes = [seal(command, command_id=secrets.token_hex(16), at_ms=at_ms, actor=actor) for command in commands]
+        values = [wire.encode(topics.CATALOG, schema_id, envelope.record()) for envelope in envelopes]
+        verdicts: list[asyncio.Future[Outcome]] = [self._loop.create_future() for _ in envelopes]
+        self._waiting.update(zip((envelope.command_id for envelope in envelopes), verdicts, strict=True))
         try:
             async with asyncio.timeout(self._timeout_s + 1):
                 if self._publisher is None:
                     self._publisher = Publisher(self._bootstrap, linger_ms=0, timeout_ms=int(self._timeout_s * 1000))
-                await self._publisher.send(topics.CATALOG.name, envelope.entity.encode(), value)
-                return await verdict
+                send, topic = self._publisher.send, topics.CATALOG.name
+                await asyncio.gather(*[send(topic, e.entity.encode(), value) for e, value in zip(envelopes, values, strict=True)])
+                return [await verdict for verdict in verdicts]
         except TimeoutError:
             raise PartUnavailable(
-                f"the catalog's verdict on {command.KIND} did not come back from Kafka at {self._bootstrap}; "
+                f"the catalog's verdict on {commands[0].KIND} did not come back from Kafka at {self._bootstrap}; "
                 "look whether it took effect before trying again"
             ) from None
         finally:
-            del self._waiting[command_id]
+            for envelope in envelopes:
+                del self._waiting[envelope.command_id]
 
     async def close(self) -> None:
         """Stop reading; a submit that is under way fails."""

@@ -1,6 +1,7 @@
 """A catalog in memory: the real rules, no log."""
 
 import itertools
+from collections.abc import Sequence
 
 from streams.catalog.apply import fold
 from streams.catalog.commands import Command
@@ -25,6 +26,9 @@ class FakeCatalog:
 
     async def submit(self, command: Command, *, actor: str = "system") -> Outcome:
         return self.add(command, actor)
+
+    async def submit_all(self, commands: Sequence[Command], *, actor: str = "system") -> list[Outcome]:
+        return [self.add(command, actor) for command in commands]
 
     def problem(self) -> str | None:
         return self.trouble
