@@ -48,5 +48,10 @@ TIC_LATE = Topic("tic.late", "meter_id", "late_minute.avsc", None, _FOR_EVER)
 CONFLICTS = Topic("sensor.conflicts", "sensor_id", "conflict.avsc", None, _FOR_EVER)
 DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
 CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
+# One partition: the order of the log gives the records their ids. The log's own time says when an unfinished batch is given up.
+CONSUMPTION = Topic(
+    "consumption.records", "trace", "record_part.avsc", 1, {**_FOR_EVER, "message.timestamp.type": "LogAppendTime"}
+)
+WEATHER = Topic("weather.records", "series", "record_part.avsc", 1, {**_FOR_EVER, "message.timestamp.type": "LogAppendTime"})
 
-ALL = (READINGS, TIC_FRAMES, MINUTES, LATE, TIC_MINUTES, TIC_LATE, CONFLICTS, DEAD_LETTERS, CATALOG)
+ALL = (READINGS, TIC_FRAMES, MINUTES, LATE, TIC_MINUTES, TIC_LATE, CONFLICTS, DEAD_LETTERS, CATALOG, CONSUMPTION, WEATHER)

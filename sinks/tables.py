@@ -304,11 +304,25 @@ TIC_MINUTES = Table(
 )
 """The newest version of each minute of a Linky: Wh, VA, V, A; what is null or an empty array was not sent."""
 
+_RECORD_COLUMNS = ("series", "start_us", "id", "value", "estimated", "removed", "version", "resume")
+
+CONSUMPTION_RAW = Table("consumption_records_raw", _RECORD_COLUMNS)
+"""One row per record and change; of a record (series = trace, start) the highest version stays. Series 0: see its migration."""
+
+WEATHER_RAW = Table("weather_records_raw", _RECORD_COLUMNS)
+"""Likewise; the series of a station is 2 x its key, of its normal year one more."""
+
+CONSUMPTION_RECORDS = Table("consumption_records", ("trace", "id", "start", "value", "estimated"))
+"""The records as they are now, of removed traces too."""
+
+WEATHER_RECORDS = Table("weather_records", ("station", "kind", "id", "start", "value"))
+"""The weather as it is now; kind OBSERVED or NORMAL."""
+
 MIGRATIONS = Table("schema_migrations", ("number", "name", "checksum", "applied", "change"))
 """What `migrate` has done; the highest change of a number tells."""
 
 REPLAYS = Table("replays", ("name", "change", "body"))
 """What each replay was asked and how far it got, as JSON; an empty body: deleted."""
 
-STORED = (READINGS_RAW, MINUTES_RAW, CONFLICTS_RAW, TIC_FRAMES_RAW, TIC_MINUTES_RAW)
-VIEWS = (READINGS, MINUTES, ENERGY_MINUTES, CONFLICTS, TIC_FRAMES, TIC_MINUTES)
+STORED = (READINGS_RAW, MINUTES_RAW, CONFLICTS_RAW, TIC_FRAMES_RAW, TIC_MINUTES_RAW, CONSUMPTION_RAW, WEATHER_RAW)
+VIEWS = (READINGS, MINUTES, ENERGY_MINUTES, CONFLICTS, TIC_FRAMES, TIC_MINUTES, CONSUMPTION_RECORDS, WEATHER_RECORDS)
