@@ -11,10 +11,8 @@ from infra import topics as making
 from infra.errors import ConfigurationError, PartUnavailable
 from infra.log_reader import ASK_S, LogReader
 from infra.settings import Settings
-from schemas import topics
-from schemas.sensor_reading import AHEAD_S
 from schemas.topics import Topic
-from streams.core.replay_plan import Held, Names, Plan
+from streams.core.replay_plan import CHAINS, Chain, Held, Names, Plan
 from streams.core.window import Position
 
 _PAUSE_S = 1.0
@@ -35,16 +33,16 @@ class ReplayLog:
         """Let go of the broker."""
         self._log.close()
 
-    def held(self) -> dict[int, Held]:
-        """What there is of sensor.readings now, by partition."""
-        return {p: self._held(p) for p in self._log.partitions(topics.READINGS.name)}
+    def held(self, topic: str) -> dict[int, Held]:
+        """What there is of a topic now, by partition."""
+        return {p: self._held(topic, p) for p in self._log.partitions(topic)}
 
-    def starts(self, log_from_s: int | None, held: dict[int, Held]) -> dict[int, int]:
+    def starts(self, chain: Chain, log_from_s: int | None, held: dict[int, Held]) -> dict[int, int]:
         """By partition, the first offset that minutes from `log_from_s` on may need."""
         if log_from_s is None:
             return {p: one.first for p, one in held.items()}
-        since_ms = (log_from_s - AHEAD_S) * 1000
-        return {p: self._log.offset_at(topics.READINGS.name, p, since_ms, one.end) for p, one in held.items()}
+        since_ms = (log_from_s - chain.reach_s) * 1000
+        return {p: self._log.offset_at(chain.raw.name, p, since_ms, one.end) for p, one in held.items()}
 
     def prepare(self, plan: Plan) -> None:
         """Make the replay's topics, and put its group at the plan's starts unless it has begun.
@@ -52,23 +50,24 @@ class ReplayLog:
         Raises:
             ConfigurationError: the log no longer holds what the replay still needs.
         """
-        names = Names(plan.name)
-        own = [_renamed(topics.MINUTES, names.minutes), _renamed(topics.LATE, names.late)]
+        names, chain = plan.names, plan.chain
+        own = [_renamed(chain.minutes, names.minutes), _renamed(chain.late, names.late)]
         made = self._log.admin.create_topics([making.wanted(topic, self._settings) for topic in own])
         self._done(list(made.values()), (KafkaError.TOPIC_ALREADY_EXISTS,))
-        begun = self._log.committed(names.fold_group, topics.READINGS.name, list(plan.ends))
+        begun = self._log.committed(names.fold_group, plan.topic, list(plan.ends))
         for p, offset in begun.items():
-            first, _ = self._log.span(topics.READINGS.name, p)
+            first, _ = self._log.span(plan.topic, p)
             if offset < min(first, plan.ends[p]):
                 raise ConfigurationError(
                     f"replay {plan.name} stands at offset {offset} of partition {p}, the log now begins at {first}: "
                     "retention was faster; delete the replay and begin it again"
                 )
-        self._put({p: start for p, start in plan.starts.items() if p not in begun and start < plan.ends[p]}, names.fold_group)
+        starts = {p: start for p, start in plan.starts.items() if p not in begun and start < plan.ends[p]}
+        self._put(plan.topic, starts, names.fold_group)
 
     def decided(self, plan: Plan) -> dict[int, int]:
         """By partition, the next offset that the replay's group has committed as decided."""
-        return self._log.decided(Names(plan.name).fold_group, topics.READINGS.name, list(plan.ends))
+        return self._log.decided(plan.names.fold_group, plan.topic, list(plan.ends))
 
     async def decided_soon(self, plan: Plan) -> dict[int, int]:
         """`decided`, without holding up the event loop."""
@@ -83,7 +82,8 @@ class ReplayLog:
             told: is given a line when that has to be waited for.
         """
         names = Names(name)
-        self._done(list(self._log.admin.delete_topics([names.minutes, names.late]).values()), _GONE)
+        own = [topic for raw in CHAINS for topic in (Names(name, raw).minutes, Names(name, raw).late)]
+        self._done(list(self._log.admin.delete_topics(own).values()), _GONE)
         groups = [names.fold_group, names.rebuild_group, names.sink_group]
         deadline, waiting = time.monotonic() + self._settings.session_timeout_s + ASK_S, False
         while groups:
@@ -96,7 +96,7 @@ class ReplayLog:
             if groups:
                 time.sleep(_PAUSE_S)
 
-    def _put(self, starts: dict[int, int], group: str) -> None:
+    def _put(self, topic: str, starts: dict[int, int], group: str) -> None:
         """Commit where the fold begins."""
         if not starts:
             return
@@ -104,8 +104,7 @@ class ReplayLog:
         try:
             # The client adds a zero to the metadata by itself, and takes none.
             places = [
-                TopicPartition(topics.READINGS.name, p, start, Position(start, 0, start).metadata.rstrip("\0"))
-                for p, start in starts.items()
+                TopicPartition(topic, p, start, Position(start, 0, start).metadata.rstrip("\0")) for p, start in starts.items()
             ]
             member.commit(offsets=places, asynchronous=False)
         except KafkaException as error:
@@ -132,13 +131,13 @@ class ReplayLog:
                 if error.args[0].code() not in fine:
                     raise self._log.silent(error) from error
 
-    def _held(self, partition: int) -> Held:
-        first, end = self._log.span(topics.READINGS.name, partition)
+    def _held(self, topic: str, partition: int) -> Held:
+        first, end = self._log.span(topic, partition)
         if first == 0:
             return Held(0, end, 0)
         if first == end:
             return Held(first, end, time.time_ns() // 1_000_000)
-        message = next(self._log.messages(topics.READINGS.name, partition, first, first + 1))
+        message = next(self._log.messages(topic, partition, first, first + 1))
         return Held(first, end, message.timestamp()[1])
 
 

@@ -7,13 +7,14 @@ import structlog
 
 from infra.errors import PowermonError
 from infra.settings import Settings
-from schemas import topics, wire
+from schemas import wire
 from schemas.registry import Registry
 from schemas.units import MINUTE_S
-from sinks import broker, tables
+from sinks import broker
 from sinks.broker import SafeProducer
 from sinks.clickhouse import ClickHouse, quoted
-from streams.core.replay_plan import Names, Plan
+from sinks.kept import KEPT
+from streams.core.replay_plan import Plan
 
 _DAY_S = 86_400
 _AGAIN_S = 2.0
@@ -66,7 +67,7 @@ class RawReport:
 
     def _complete(self) -> bool:
         """Whether raw holds everything up to the replay's end."""
-        ends = {(topics.READINGS.name, p): end for p, end in self._plan.ends.items()}
+        ends = {(self._plan.topic, p): end for p, end in self._plan.ends.items()}
         asker = broker.consumer(self._settings, broker.SINK_GROUP)
         try:
             have = broker.committed(asker, ends)
@@ -96,18 +97,19 @@ class RawReport:
         return int(first) if count else None
 
     def _report(self, producer: SafeProducer, from_s: int, to_s: int) -> None:
-        schema_id = self._registry.id_of(topics.LATE)
+        schema_id, late = self._registry.id_of(self._plan.chain.late), self._plan.chain.late
         found = self._store.rows(
-            "SELECT toString(sensor_id) AS sensor, toUnixTimestamp(toStartOfMinute(second)) AS minute_s, log_partition, "
+            f"SELECT toString({KEPT[self._plan.topic].id}) AS sensor, toUnixTimestamp(toStartOfMinute(second)) AS minute_s, "
+            "log_partition, "
             f"max(log_offset) {self._rows(from_s, to_s)} GROUP BY sensor, minute_s, log_partition ORDER BY sensor, minute_s"
         )
         producer.send(
-            Names(self._plan.name).late,
+            self._plan.names.late,
             [
                 (
                     sensor.encode(),
                     wire.encode(
-                        topics.LATE,
+                        late,
                         schema_id,
                         {"sensor_id": sensor, "minute_s": minute_s, "log_partition": partition, "log_offset": offset},
                     ),
@@ -119,9 +121,9 @@ class RawReport:
 
     def _rows(self, from_s: int, to_s: int) -> str:
         ends = " OR ".join(f"(log_partition = {p} AND log_offset < {end})" for p, end in self._plan.ends.items())
-        sensors = ", ".join(map(quoted, self._plan.asked.sensors))
-        chosen = f"AND sensor_id IN ({sensors})" if sensors else ""
+        kept, sensors = KEPT[self._plan.topic], ", ".join(map(quoted, self._plan.asked.sensors))
+        chosen = f"AND {kept.id} IN ({sensors})" if sensors else ""
         return (
-            f"FROM {tables.READINGS_RAW.name} WHERE second >= toDateTime({from_s}, 'UTC') AND second < toDateTime({to_s}, 'UTC') "
+            f"FROM {kept.raw.name} WHERE second >= toDateTime({from_s}, 'UTC') AND second < toDateTime({to_s}, 'UTC') "
             f"AND ({ends}) {chosen}"
         )

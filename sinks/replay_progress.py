@@ -6,9 +6,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra.settings import Settings
-from schemas import topics
 from sinks import broker
-from streams.core.replay_plan import Names, Plan
+from streams.core.replay_plan import Plan
 from streams.core.window import Position
 
 _ASK_S = 10.0
@@ -52,7 +51,7 @@ def progress(settings: Settings, plan: Plan, *, raw_done: bool) -> Progress:
     Raises:
         LogUnavailable: the broker does not answer.
     """
-    names = Names(plan.name)
+    names = plan.names
     try:
         folded = _folded(settings, plan)
         late, rebuilt = _through(settings, names.late, names.rebuild_group, len(plan.ends))
@@ -63,9 +62,9 @@ def progress(settings: Settings, plan: Plan, *, raw_done: bool) -> Progress:
 
 
 def _folded(settings: Settings, plan: Plan) -> int:
-    asker = broker.consumer(settings, Names(plan.name).fold_group)
+    asker = broker.consumer(settings, plan.names.fold_group)
     try:
-        found = asker.committed([TopicPartition(topics.READINGS.name, p) for p in plan.ends], timeout=_ASK_S)
+        found = asker.committed([TopicPartition(plan.topic, p) for p in plan.ends], timeout=_ASK_S)
     finally:
         asker.close()
     done = 0

@@ -18,7 +18,7 @@ from schemas.registry import Registry
 from schemas.topics import Topic
 from sinks import broker, tables
 from sinks.clickhouse import ClickHouse, quoted
-from sinks.feeds import minute_feed
+from sinks.feeds import minute_feed, tic_minute_feed
 from sinks.hosted import Hosted, Member
 from sinks.raw_report import RawReport
 from sinks.rebuild import Rebuilder, Way
@@ -27,7 +27,9 @@ from sinks.shadow import Shadow
 from sinks.shadow_diff import difference
 from sinks.sink import Sink
 from sinks.tables import Table
-from streams.core.replay_plan import NAME, Names, Plan
+from sinks.tic_rebuild import TicRebuilder
+from streams.core.replay_plan import NAME, Plan
+from streams.core.selection import Selection
 
 REBUILD_INTERVAL_S = 0.5
 """A replay waits for nothing that may still come."""
@@ -157,7 +159,7 @@ class Replays:
                         else f"replay {name} is not live, so there is nothing to undo; what is live: {shadow.live_mark()}"
                     )
                 self._save(record | {"state": doing})
-            how(shadow)(broker.Settled(self._settings, broker.SINK_GROUP, topics.MINUTES.name))
+            how(shadow)(broker.Settled(self._settings, broker.SINK_GROUP, plan.chain.minutes.name))
             self._save(record | {"state": done})
         return self.status(name)
 
@@ -170,7 +172,8 @@ class Replays:
     def _host(self, record: Document) -> None:
         """Start the members that fill the table, unless they are at work."""
         plan = Plan.of_json(record["plan"])
-        names, shadow = Names(plan.name), self._shadow(plan)
+        names, shadow, chain = plan.names, self._shadow(plan), plan.chain
+        linky = plan.topic == topics.TIC_FRAMES.name
         with self._lock:
             if plan.name in self._hosted:
                 return
@@ -178,13 +181,18 @@ class Replays:
             store, registry = self._store, self._registry
 
             def sink() -> Member:
-                topic = Topic(names.minutes, topics.MINUTES.key, topics.MINUTES.schema, None, {})
-                feed = minute_feed(registry.schema_of, topic, Table(shadow.name, tables.MINUTES_RAW.columns))
+                topic = Topic(names.minutes, chain.minutes.key, chain.minutes.schema, None, {})
+                made = tic_minute_feed if linky else minute_feed
+                feed = made(registry.schema_of, topic, Table(shadow.name, shadow.kept.minutes.columns))
                 return Sink(settings, store, registry, {names.minutes: feed}, names.sink_group)
 
             def rebuilder() -> Member:
-                ends = {(topics.READINGS.name, p): end for p, end in plan.ends.items()}
-                return Rebuilder(settings, store, registry, Way(names.late, names.minutes, group=names.rebuild_group, ends=ends))
+                ends = {(plan.topic, p): end for p, end in plan.ends.items()}
+                way = Way(names.late, names.minutes, plan.topic, group=names.rebuild_group, ends=ends)
+                if not linky:
+                    return Rebuilder(settings, store, registry, way)
+                about = Selection(plan.from_s, plan.asked.to_s, frozenset(plan.asked.sensors))
+                return TicRebuilder(settings, store, registry, way, about, reports=False)
 
             def report() -> Member:
                 return RawReport(settings, store, registry, plan, record["raw_reported_s"], self._reported)

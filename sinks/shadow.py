@@ -12,8 +12,8 @@ import structlog
 
 from infra.errors import PartUnavailable, ReplayRefused
 from infra.settings import Settings
-from sinks import tables
 from sinks.clickhouse import ClickHouse, quoted
+from sinks.kept import KEPT, Kept
 from sinks.migrate import identifier
 from streams.core.replay_plan import Plan
 
@@ -29,14 +29,21 @@ class Shadow:
     """The table of one replay.
 
     Args:
-        live: the table it stands beside.
         plan: of the replay.
     """
 
     store: ClickHouse
     settings: Settings
     plan: Plan
-    live: str = tables.MINUTES_RAW.name
+
+    @property
+    def kept(self) -> Kept:
+        return KEPT[self.plan.topic]
+
+    @property
+    def live(self) -> str:
+        """The table it stands beside."""
+        return self.kept.minutes.name
 
     @property
     def name(self) -> str:
@@ -103,7 +110,7 @@ class Shadow:
         parts = ["1"]
         parts += [] if from_s is None else [f"minute >= toDateTime({from_s}, 'UTC')"]
         parts += [] if asked.to_s is None else [f"minute < toDateTime({asked.to_s}, 'UTC')"]
-        parts += [f"sensor_id IN ({', '.join(map(quoted, asked.sensors))})"] if asked.sensors else []
+        parts += [f"{self.kept.id} IN ({', '.join(map(quoted, asked.sensors))})"] if asked.sensors else []
         return " AND ".join(parts)
 
     @property
@@ -117,27 +124,29 @@ class Shadow:
         return min(self.plan.ends.values(), default=0)
 
     def ends_by_sensor(self, *tables_: str) -> str:
-        """SQL: (sensor_id, end_of), the offset at which the replay ended for it, of the sensors that may have newer rows.
+        """SQL: (its id, end_of), the offset at which the replay ended for it, of the sensors that may have newer rows.
 
         A version is an offset, and raw tells in which partition. A sensor of which raw knows nothing is not
         there: what live says of it is then taken as new.
         """
         ends = sorted(self.plan.ends.items())
         partitions, offsets = [p for p, _ in ends], [end for _, end in ends]
-        sensors = " UNION DISTINCT ".join(f"SELECT DISTINCT sensor_id FROM {t} WHERE version >= {self.least}" for t in tables_)
+        name = self.kept.id
+        sensors = " UNION DISTINCT ".join(f"SELECT DISTINCT {name} FROM {t} WHERE version >= {self.least}" for t in tables_)
         return (
-            f"SELECT sensor_id, transform(toInt64(argMax(log_partition, second)), {partitions}, {offsets}, 0) AS end_of "
-            f"FROM {tables.READINGS_RAW.name} WHERE sensor_id IN ({sensors}) GROUP BY sensor_id"
+            f"SELECT {name}, transform(toInt64(argMax(log_partition, second)), {partitions}, {offsets}, 0) AS end_of "
+            f"FROM {self.kept.raw.name} WHERE {name} IN ({sensors}) GROUP BY {name}"
         )
 
     def _copy_newer(self, source: str, target: str) -> None:
         """Bring over rows of readings that came after the replay's end."""
         began = time.monotonic()
-        columns = ", ".join(f"m.{column}" for column in tables.MINUTES_RAW.columns)
+        names, key = self.kept.minutes.columns, self.kept.id
+        columns = ", ".join(f"m.{column}" for column in names)
         self.store.command(
-            f"INSERT INTO {target} ({', '.join(tables.MINUTES_RAW.columns)}) SELECT {columns} "
+            f"INSERT INTO {target} ({', '.join(names)}) SELECT {columns} "
             f"FROM (SELECT * FROM {source} FINAL WHERE version >= {self.least}) AS m "
-            f"LEFT JOIN ({self.ends_by_sensor(source)}) AS e ON m.sensor_id = e.sensor_id WHERE m.version >= e.end_of {FINAL}"
+            f"LEFT JOIN ({self.ends_by_sensor(source)}) AS e ON m.{key} = e.{key} WHERE m.version >= e.end_of {FINAL}"
         )
         log.info("newer minutes copied", source=source, target=target, seconds=round(time.monotonic() - began, 2))
 

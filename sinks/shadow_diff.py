@@ -3,13 +3,10 @@
 from typing import Any
 
 from schemas.units import UNITS
-from sinks import tables
 from sinks.shadow import FINAL, Shadow
 
-KEY = ("sensor_id", "minute", "probe")
-FIGURES = tuple(column for column in tables.MINUTES_RAW.columns if column not in KEY)
 SHOWN = ("version", "seconds_mask", "energy_units", "power_min_mw", "power_max_mw")
-"""Figures of a worst minute that are told."""
+"""Figures of a worst minute that are told, in the order of Kept.shown."""
 
 Found = dict[str, Any]
 
@@ -56,17 +53,18 @@ def _probes(shadow: Shadow, day: str) -> str:
     """SQL: each (sensor, minute, probe) of a day, where it is, and whether the two say the same."""
     midnight = f"toDateTime('{day} 00:00:00', 'UTC')"
     which = f"({shadow.inside}) AND minute >= {midnight} AND minute < {midnight} + 86400"
-    figures = ", ".join(FIGURES)
+    kept = shadow.kept
     sides = " UNION ALL ".join(
-        f"SELECT {side} AS side, {', '.join(KEY)}, ({figures}) AS figures, version, energy_units FROM {table} FINAL WHERE {which}"
+        f"SELECT {side} AS side, {kept.id} AS sensor_id, minute, {kept.probe} AS probe, {kept.figures} AS figures, version, "
+        f"{kept.energy} AS energy, tuple({', '.join(kept.shown)}) AS shown FROM {table} FINAL WHERE {which}"
         for side, table in enumerate(_sides(shadow))
     )
     return (
-        f"SELECT {', '.join(KEY)}, countIf(side = 0) AS in_live, countIf(side = 1) AS in_replay, "
+        "SELECT sensor_id, minute, probe, countIf(side = 0) AS in_live, countIf(side = 1) AS in_replay, "
         "count() < 2 OR min(figures) != max(figures) AS differs, "
-        "sumIf(energy_units, side = 1) - sumIf(energy_units, side = 0) AS units, max(version) AS newest, "
-        f"anyIf(figures, side = 0) AS of_live, anyIf(figures, side = 1) AS of_replay "
-        f"FROM ({sides}) GROUP BY {', '.join(KEY)}"
+        "sumIf(energy, side = 1) - sumIf(energy, side = 0) AS units, max(version) AS newest, "
+        f"anyIf(shown, side = 0) AS of_live, anyIf(shown, side = 1) AS of_replay "
+        f"FROM ({sides}) GROUP BY sensor_id, minute, probe"
     )
 
 
@@ -82,7 +80,7 @@ def _by_sensor(shadow: Shadow, day: str) -> str:
     )
     judged = (
         f"SELECT m.sensor_id AS sensor_id, in_live, in_replay, differs, units, {_passed(shadow)} AS passed FROM ({minutes}) AS m "
-        f"LEFT JOIN ({shadow.ends_by_sensor(shadow.live, shadow.name)}) AS e ON m.sensor_id = e.sensor_id"
+        f"LEFT JOIN ({shadow.ends_by_sensor(shadow.live, shadow.name)}) AS e ON m.sensor_id = e.{shadow.kept.id}"
     )
     return (
         "SELECT toString(sensor_id) AS sensor, countIf(NOT passed), countIf(passed), "
@@ -94,11 +92,11 @@ def _by_sensor(shadow: Shadow, day: str) -> str:
 
 def _rows(shadow: Shadow, day: str, worst: int) -> str:
     """SQL: the rows of a day that differ most."""
-    columns = [f"tupleElement({side}, {FIGURES.index(name) + 1})" for side in ("of_live", "of_replay") for name in SHOWN]
+    columns = [f"tupleElement({side}, {at + 1})" for side in ("of_live", "of_replay") for at in range(len(SHOWN))]
     return (
         "SELECT toString(m.sensor_id) AS sensor, toInt64(toUnixTimestamp(m.minute)) AS at_s, m.probe, in_live, in_replay, units, "
         f"{', '.join(columns)} FROM ({_probes(shadow, day)}) AS m "
-        f"LEFT JOIN ({shadow.ends_by_sensor(shadow.live, shadow.name)}) AS e ON m.sensor_id = e.sensor_id "
+        f"LEFT JOIN ({shadow.ends_by_sensor(shadow.live, shadow.name)}) AS e ON m.sensor_id = e.{shadow.kept.id} "
         f"WHERE differs AND NOT ({_passed(shadow)}) ORDER BY abs(units) DESC, sensor, at_s, probe LIMIT {worst} {FINAL}"
     )
 

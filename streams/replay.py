@@ -14,9 +14,11 @@ from schemas import topics
 from schemas.reading_decoder import ReadingDecoder
 from schemas.registry import Registry
 from schemas.run import Run
+from schemas.tic_batch import FrameDecoder
 from streams.agents import minutes
+from streams.agents.tic_minutes import TicMinutes
 from streams.app import make_app
-from streams.core.replay_plan import Names, Plan
+from streams.core.replay_plan import Plan
 from streams.fatal import die, fatal
 
 INSTANCE = "replay"
@@ -40,13 +42,29 @@ class Bounded(minutes.Minutes):
 
     async def take(self, tp: TP, run: Run) -> None:
         """Fold what lies before the end."""
-        inside = int(np.searchsorted(run.offset, self.ends[tp.partition]))
-        if inside:
-            await minutes.Minutes.take(self, tp, run.part(0, inside))
-        if inside < len(run) and tp in self.owned:
-            self.owned[tp].fold.passed(self.ends[tp.partition])
-        if tp in self.owned:
-            self.reached[tp.partition] = self.owned[tp].fold.next_offset
+        await _take(self, tp, run)
+
+
+@dataclass(slots=True)
+class TicBounded(TicMinutes):
+    """The same for frames of Linkys."""
+
+    ends: dict[int, int] = field(default_factory=dict)
+    reached: dict[int, int] = field(default_factory=dict)
+
+    async def take(self, tp: TP, run: Run) -> None:
+        """Fold what lies before the end."""
+        await _take(self, tp, run)
+
+
+async def _take(work: Bounded | TicBounded, tp: TP, run: Run) -> None:
+    inside = int(np.searchsorted(run.offset, work.ends[tp.partition]))
+    if inside:
+        await minutes.Minutes.take(work, tp, run.part(0, inside))
+    if inside < len(run) and tp in work.owned:
+        work.owned[tp].fold.passed(work.ends[tp.partition])
+    if tp in work.owned:
+        work.reached[tp.partition] = work.owned[tp].fold.next_offset
 
 
 async def fold(
@@ -64,23 +82,28 @@ async def fold(
     reached = await committed()
     if _left(plan, reached) == 0:
         return
-    names = Names(plan.name)
+    names, chain = plan.names, plan.chain
     settings = settings.model_copy(update={"instance": INSTANCE})
     registry = Registry(settings.registry, settings.schema_cache)
     publisher = Publisher(settings.kafka, linger_ms=5)
     outputs = minutes.Outputs(
         publisher,
-        minutes_id=registry.id_of(topics.MINUTES),
-        late_id=registry.id_of(topics.LATE),
+        minutes_id=registry.id_of(chain.minutes),
+        late_id=registry.id_of(chain.late),
         dead_id=0,
         minutes=names.minutes,
         late=names.late,
         dead="",  # the worker has reported them
     )
     app = make_app(settings, names.fold_group)
-    decoder = ReadingDecoder(registry.schema_of)
-    work = Bounded(app, decoder, outputs, plan.lateness_s * 1000, plan.selection, ends=plan.ends, reached=reached)
-    minutes.attach(app, work, settings.publish_interval_s)
+    told_of = plan.lateness_s * 1000, plan.selection
+    work: Bounded | TicBounded
+    if plan.topic == topics.TIC_FRAMES.name:
+        frames = FrameDecoder(registry.schema_of)
+        work = TicBounded(app, frames, outputs, *told_of, ends=plan.ends, reached=reached)
+    else:
+        work = Bounded(app, ReadingDecoder(registry.schema_of), outputs, *told_of, ends=plan.ends, reached=reached)
+    minutes.attach(app, work, settings.publish_interval_s, chain.raw)
     with fatal("starting the stream engine"):
         await app.start()
     try:

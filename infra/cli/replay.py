@@ -16,7 +16,7 @@ from infra.errors import PowermonError, ReplayRefused
 from infra.replay_log import ReplayLog
 from infra.settings import Settings
 from schemas import topics
-from streams.core.replay_plan import NAME, Asked, Plan, first_minute, log_from, plan
+from streams.core.replay_plan import CHAINS, NAME, Asked, Plan, first_minute, log_from, plan
 
 _DAY_S = 86_400
 _LOOK_S = 0.5
@@ -32,10 +32,10 @@ class Interrupted(PowermonError):
 
 @click.command()
 @click.option("--into", "name", help="Name of the replay: a to z, 0 to 9 and _.")
-@click.option("--topic", default=topics.READINGS.name, show_default=True, help="What is read again.")
+@click.option("--topic", help=f"What is read again: {' or '.join(CHAINS)}.  [default: {topics.READINGS.name}]")
 @click.option("--from", "from_s", type=Moment(), help="Only minutes from here on: 2026-03-02T09:00:00Z, or 2d for two days ago.")
 @click.option("--to", "to_s", type=Moment(), help="Only minutes before this.")
-@click.option("--sensor", "sensors", multiple=True, metavar="ID", help="Only this sensor; may be given again.")
+@click.option("--sensor", "sensors", multiple=True, metavar="ID", help="Only this sensor or meter; may be given again.")
 @click.option("--diff", is_flag=True, help="Then show what differs from the live minutes.")
 @click.option("--swap", is_flag=True, help="Then make the replay's minutes the live ones.")
 @click.option("--undo", is_flag=True, help="Make those minutes live again that the swap replaced.")
@@ -44,7 +44,7 @@ class Interrupted(PowermonError):
 @click.option("--json", "as_json", is_flag=True, help="A summary for scripts, on stdout.")
 def replay(
     name: str | None,
-    topic: str,
+    topic: str | None,
     from_s: int | None,
     to_s: int | None,
     sensors: tuple[str, ...],
@@ -73,7 +73,7 @@ def replay(
         if delete or undo:
             _end(door, log, name, delete=delete, as_json=as_json)
             return
-        summary = _Run(settings, door, log, name, asked).run()
+        summary = _Run(settings, door, log, name, asked, topic).run()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; `powermon replay --into {name}` goes on where this one stopped") from None
     finally:
@@ -92,9 +92,9 @@ def replay(
         click.echo(f"swapped: the minutes of {name} are live now; `powermon replay --into {name} --undo` swaps back")
 
 
-def _asked(topic: str, from_s: int | None, to_s: int | None, sensors: tuple[str, ...]) -> Asked:
-    if topic != topics.READINGS.name:
-        raise click.UsageError(f"--topic {topic}: only {topics.READINGS.name} can be replayed")
+def _asked(topic: str | None, from_s: int | None, to_s: int | None, sensors: tuple[str, ...]) -> Asked:
+    if topic not in (None, *CHAINS):
+        raise click.UsageError(f"--topic {topic}: only {' and '.join(CHAINS)} can be replayed")
     asked = Asked.of(from_s, to_s, sensors)
     if asked.from_s is not None and asked.to_s is not None and asked.from_s >= asked.to_s:
         raise click.UsageError("--from must be before --to")
@@ -114,8 +114,9 @@ def _end(door: Door, log: ReplayLog, name: str, *, delete: bool, as_json: bool) 
 class _Run:
     """One replay from its plan to the last row in its table."""
 
-    def __init__(self, settings: Settings, door: Door, log: ReplayLog, name: str, asked: Asked) -> None:
+    def __init__(self, settings: Settings, door: Door, log: ReplayLog, name: str, asked: Asked, topic: str | None) -> None:
         self._settings, self._door, self._log, self._name, self._asked = settings, door, log, name, asked
+        self._topic = topic
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def run(self) -> Document:
@@ -164,12 +165,15 @@ class _Run:
         days, now_s = self._settings.retention_readings_days, int(time.time())
         # A day less than raw keeps: it forgets on while the replay runs.
         from_s = first_minute(self._asked, now_s - (days - 1) * _DAY_S if days else None)
-        held = self._log.held()
-        starts = self._log.starts(log_from(from_s, held.values()), held)
-        return plan(self._name, self._asked, held, from_s, starts, self._settings.lateness_s)
+        topic = self._topic or topics.READINGS.name
+        chain, held = CHAINS[topic], self._log.held(topic)
+        starts = self._log.starts(chain, log_from(from_s, held.values(), chain.reach_s), held)
+        return plan(self._name, self._asked, held, from_s, starts, self._settings.lateness_s, topic)
 
     def _same(self, found: Document) -> Plan:
         settled = Plan.of_json(found["plan"])
+        if self._topic not in (None, settled.topic):
+            raise ReplayRefused(f"replay {self._name} is one of {settled.topic}, now came {self._topic}; choose another name")
         if not self._asked.everything and self._asked != settled.asked:
             raise ReplayRefused(
                 f"replay {self._name} was begun as {show.words(settled.asked)}, now came {show.words(self._asked)}; "
@@ -180,7 +184,7 @@ class _Run:
     async def _fold(self, settled: Plan, done_before: int) -> None:
         from streams.replay import fold
 
-        with show.Bar(self._console, "fold", settled.readings, done_before, "readings") as bar:
+        with show.Bar(self._console, "fold", settled.readings, done_before, "messages") as bar:
             await fold(self._settings, settled, lambda: self._log.decided_soon(settled), bar.at)
 
     def _wait(self, settled: Plan) -> None:

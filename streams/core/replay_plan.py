@@ -11,10 +11,36 @@ from typing import Any
 
 from schemas import topics
 from schemas.sensor_reading import AHEAD_S
+from schemas.topics import Topic
 from schemas.units import MINUTE_S
 from streams.core.selection import Selection
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A topic that is not derived, and what it is folded into.
+
+    Attributes:
+        raw, minutes, late: topics.
+        reach_s: what a minute is made of was not appended earlier than this before the minute's start.
+    """
+
+    raw: Topic
+    minutes: Topic
+    late: Topic
+    reach_s: int
+
+
+CHAINS = {
+    chain.raw.name: chain
+    for chain in (
+        Chain(topics.READINGS, topics.MINUTES, topics.LATE, AHEAD_S),
+        Chain(topics.TIC_FRAMES, topics.TIC_MINUTES, topics.TIC_LATE, AHEAD_S + MINUTE_S),
+    )
+}
+"""By the topic that is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +98,7 @@ class Plan:
         log_from_s: minutes from here on are folded from the log; None: from the beginning.
         raw: minutes in [from, to) come from the raw table, because the log no longer holds them; None: none do.
         lateness_s: the bound under which the log is folded.
+        topic: what is read again.
     """
 
     name: str
@@ -82,6 +109,15 @@ class Plan:
     log_from_s: int | None = None
     raw: tuple[int, int] | None = None
     lateness_s: int = 0
+    topic: str = topics.READINGS.name
+
+    @property
+    def chain(self) -> Chain:
+        return CHAINS[self.topic]
+
+    @property
+    def names(self) -> "Names":
+        return Names(self.name, self.topic)
 
     @property
     def selection(self) -> Selection | None:
@@ -111,24 +147,26 @@ class Plan:
             ends, starts = ({int(p): int(offset) for p, offset in found[key].items()} for key in ("ends", "starts"))
             raw = None if found["raw"] is None else (int(found["raw"][0]), int(found["raw"][1]))
             lateness_s = int(found["lateness_s"])
-            return cls(found["name"], asked, ends, starts, found["from_s"], found["log_from_s"], raw, lateness_s)
+            topic = CHAINS[found.get("topic", topics.READINGS.name)].raw.name
+            return cls(found["name"], asked, ends, starts, found["from_s"], found["log_from_s"], raw, lateness_s, topic)
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(f"this is no plan of a replay: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What belongs to the replay called `name`."""
+    """What belongs to the replay called `name` of a topic."""
 
     name: str
+    topic: str = topics.READINGS.name
 
     @property
     def minutes(self) -> str:
-        return f"{topics.MINUTES.name}.{self.name}"
+        return f"{CHAINS[self.topic].minutes.name}.{self.name}"
 
     @property
     def late(self) -> str:
-        return f"{topics.LATE.name}.{self.name}"
+        return f"{CHAINS[self.topic].late.name}.{self.name}"
 
     @property
     def fold_group(self) -> str:
@@ -154,9 +192,13 @@ def first_minute(asked: Asked, raw_since_s: int | None) -> int | None:
     return max(asked.from_s or 0, -(-raw_since_s // MINUTE_S) * MINUTE_S)
 
 
-def log_from(from_s: int | None, held: Iterable[Held]) -> int | None:
-    """The first minute that the log holds whole, from `from_s` on; None: everything from its beginning."""
-    gone_until_s = max((one.first_ms // 1000 + AHEAD_S for one in held if one.first > 0), default=None)
+def log_from(from_s: int | None, held: Iterable[Held], reach_s: int = AHEAD_S) -> int | None:
+    """The first minute that the log holds whole, from `from_s` on; None: everything from its beginning.
+
+    Args:
+        reach_s: as in Chain.
+    """
+    gone_until_s = max((one.first_ms // 1000 + reach_s for one in held if one.first > 0), default=None)
     if gone_until_s is None or (from_s is not None and gone_until_s < from_s):
         return from_s
     return (gone_until_s // MINUTE_S + 1) * MINUTE_S
@@ -169,18 +211,19 @@ def plan(
     from_s: int | None,
     starts: dict[int, int],
     lateness_s: int,
+    topic: str = topics.READINGS.name,
 ) -> Plan:
     """Settle a replay.
 
     Args:
         held: by partition.
         from_s: from `first_minute`.
-        starts: by partition, the first offset appended at or after `log_from` less AHEAD_S, or the end.
+        starts: by partition, the first offset appended at or after `log_from` less its reach, or the end.
     """
     ends = {p: one.end for p, one in held.items()}
-    log_from_s = log_from(from_s, held.values())
+    log_from_s = log_from(from_s, held.values(), CHAINS[topic].reach_s)
     until = log_from_s if asked.to_s is None or log_from_s is None else min(log_from_s, asked.to_s)
     raw = None if until is None or until <= (from_s or 0) else (from_s or 0, until)
     nothing = asked.to_s is not None and max(from_s or 0, log_from_s or 0) >= asked.to_s
     starts = ends if nothing else {p: min(max(starts[p], held[p].first), ends[p]) for p in ends}
-    return Plan(name, asked, ends, starts, from_s, log_from_s, raw, lateness_s)
+    return Plan(name, asked, ends, starts, from_s, log_from_s, raw, lateness_s, topic)

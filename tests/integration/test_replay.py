@@ -20,10 +20,12 @@ from infra.settings import Settings
 from schemas import topics, wire
 from schemas.registry import Registry
 from schemas.sensor_reading import AHEAD_S
+from schemas.tic_minute import TicMinute
 from schemas.units import UNITS
 from streams.core.replay_plan import Names
 from tests.builders import reading
 from tests.stack import Stack, ends
+from tests.tic_minutes import T0, frame, meter_minute
 from tests.waiting import until
 
 POSTS = Path(__file__).parents[1] / "golden" / "sensor_hour" / "posts.ndjson.gz"
@@ -253,3 +255,59 @@ def test_what_the_log_has_forgotten_comes_from_raw(stack: Stack) -> None:
     assert found["plan"]["raw"][0] == 0
     assert found["late"] >= 179
     assert (found["diff"]["minutes"] >= 179, found["diff"]["differing"]) == (True, 0)
+
+
+METER = "992562000017"
+
+
+def send_frames(stack: Stack) -> None:
+    """Three minutes of months ago, and the last minutes."""
+    head = schema_id(stack, topics.TIC_FRAMES)
+    producer = Producer({"bootstrap.servers": stack.settings.kafka})
+    now = int(time.time())
+    seconds = [*range(T0, T0 + 180, 2), *range(now - 100, now - 10, 2)]
+    for counter, at_s in enumerate(seconds):
+        key, value = frame(at_s, counter, {"EAST": counter, "PREF": 9, "SINSTS": 7, "URMS2": 230}, METER).message(head)
+        producer.produce(topics.TIC_FRAMES.name, value, key)
+    assert producer.flush(30) == 0
+
+
+def meter_minutes(stack: Stack, where: str = "1") -> int:
+    return int(stack.rows(f"SELECT count() AS n FROM tic_minutes WHERE {where}")[0]["n"])
+
+
+def test_a_linkys_minutes_are_replayed_compared_and_swapped(stack: Stack) -> None:
+    send_frames(stack)
+    old = f"minute < toDateTime({T0 + 180}, 'UTC')"
+    until(lambda: meter_minutes(stack, old) == 3 and meter_minutes(stack) >= 5, "hot and late minutes", 60)
+    whole = ("--topic", topics.TIC_FRAMES.name, "--diff")
+    found = replay(stack, "linky", *whole)
+    assert (found["complete"], found["readings"], found["late"]) == (True, 135, 3)
+    assert (found["diff"]["minutes"], found["diff"]["differing"]) == (meter_minutes(stack), 0)
+
+    wrong = meter_minute(METER, T0 - 60)
+    publish(stack, topics.TIC_MINUTES, *wrong_message(stack, wrong))
+    until(lambda: meter_minutes(stack, old) == 4, "a minute that no frame tells of")
+    found = replay(stack, "linky", "--diff", "--swap")
+    assert (found["live"], [day["only_live"] for day in found["diff"]["days"]]) == (True, [1])
+    assert meter_minutes(stack, old) == 3
+    stack.run("replay", "--into", "linky", "--undo")
+    assert meter_minutes(stack, old) == 4
+
+    some = replay(stack, "part", *whole, "--from", str_of(T0 + 60), "--to", str_of(T0 + 120), "--sensor", METER)
+    assert (some["diff"]["minutes"], some["diff"]["differing"]) == (1, 0)
+    admin = AdminClient({"bootstrap.servers": stack.settings.kafka})
+    last = ends(stack.settings, topics.TIC_FRAMES)
+    gone = [TopicPartition(topics.TIC_FRAMES.name, p, end) for p, end in last.items() if end]
+    for future in admin.delete_records(gone).values():
+        future.result(30)
+    again = replay(stack, "raw", *whole)
+    assert (again["diff"]["differing"], again["late"] >= 5) == (1, True)
+
+
+def wrong_message(stack: Stack, minute: TicMinute) -> tuple[str, bytes]:
+    return METER, minute.message(wire.header(schema_id(stack, topics.TIC_MINUTES)))[1]
+
+
+def str_of(at_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_s))

@@ -11,7 +11,7 @@ from infra.cli.replay import replay
     [
         pytest.param([], "--into takes a name", id="no name"),
         pytest.param(["--into", "No-Name"], "--into takes a name", id="a bad name"),
-        pytest.param(["--into", "a", "--topic", "tic.frames"], "only sensor.readings", id="another topic"),
+        pytest.param(["--into", "a", "--topic", "power.late"], "only sensor.readings and tic.frames", id="another topic"),
         pytest.param(["--into", "a", "--from", "2026-03-02", "--to", "2026-03-01"], "--from must be before --to", id="backwards"),
         pytest.param(["--into", "a", "--swap", "--undo"], "give one of", id="there and back"),
         pytest.param(["--into", "a", "--from", "yesterday"], "expected a time", id="no time"),
