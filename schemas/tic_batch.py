@@ -13,6 +13,8 @@ from schemas.sensor_reading import AHEAD_S
 from schemas.tic_frame import TicFrame
 
 MODES = ("standard", "historic")
+EPOCH_S = 1_735_689_600
+"""2025: a reader whose clock tells less was never told the time."""
 _SECONDS_END = 1 << 32
 
 
@@ -22,7 +24,8 @@ def event_times(
     """When frames were sent, UTC seconds; shape (n,) each. Everybody's rule.
 
     The meter's own time when it is there, not degraded, and not AHEAD_S ahead of a reader whose clock is right; else the
-    reader's when its clock is right; else the log's.
+    reader's, unless it is impossible by a clock that nobody set: ahead of the log, or before EPOCH_S; then the log's. (By
+    the log's time what was spooled during an outage would all have happened when it ended.)
 
     Args:
         meter_s: -1: none.
@@ -32,8 +35,9 @@ def event_times(
     """
     received_s = received_ms // 1000
     by_meter = (meter_s >= 0) & ~degraded & ~(synchronised & (meter_s > received_s + AHEAD_S))
-    at_s = np.where(by_meter, meter_s, np.where(synchronised, received_s, appended_ms // 1000))
-    return at_s, by_meter | synchronised
+    appended_s = appended_ms // 1000
+    by_reader = synchronised | ((received_s >= EPOCH_S) & (received_s <= appended_s + AHEAD_S))
+    return np.where(by_meter, meter_s, np.where(by_reader, received_s, appended_s)), by_meter | by_reader
 
 
 def event_time(frame: TicFrame, appended_ms: int) -> int:

@@ -178,7 +178,8 @@ def meter_minute(meter: str, minute_s: int) -> TicMinute:
 def event_s(appended_ms: int, one: TicFrame) -> int:
     if one.meter_at_s is not None and not one.clock_degraded:
         return one.meter_at_s
-    return one.received_at_ms // 1000 if one.clock_synchronised else appended_ms // 1000
+    received_s, appended_s = one.received_at_ms // 1000, appended_ms // 1000
+    return received_s if one.clock_synchronised or 1_735_689_600 <= received_s <= appended_s + 3600 else appended_s
 
 
 Known = tuple[int, int, TicFrame]

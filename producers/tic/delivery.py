@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from infra.errors import PowermonError
 from infra.settings import Settings
+from producers.tic.dating import Dating
 from producers.tic.spool import Entry, Spool
 
 BACKOFF_FIRST_S, BACKOFF_SPREAD = 1.0, 0.2
@@ -52,13 +53,14 @@ class Way(Protocol):
     async def close(self) -> None: ...
 
 
-async def deliver(settings: Settings, spool: Spool, way: Way | None = None) -> None:
+async def deliver(settings: Settings, spool: Spool, way: Way | None = None, dating: Dating | None = None) -> None:
     """Deliver what the spool holds and whatever comes, until cancelled.
 
     A frame is sent again when its acknowledgement was lost: readers count each (meter, boot, counter) once.
 
     Args:
         way: in place of the one that the settings name.
+        dating: puts times right; None: they stay as they are.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -74,6 +76,11 @@ async def deliver(settings: Settings, spool: Spool, way: Way | None = None) -> N
             if not entries:
                 await wake.wait()
                 continue
+            if dating is not None:
+                if wait_s := dating.wait_s():
+                    await asyncio.sleep(wait_s)
+                    continue
+                entries = await asyncio.to_thread(dating.dated, entries)
             try:
                 settled = await way.send(entries)
             except Away as trouble:

@@ -20,6 +20,7 @@ from producers.tic import homeassistant, keyfile
 from producers.tic.backlog import Backlog
 from producers.tic.beats import Beats
 from producers.tic.clock import Clock
+from producers.tic.dating import Dating
 from producers.tic.delivery import deliver
 from producers.tic.door import Door
 from producers.tic.labels import Mode
@@ -73,7 +74,9 @@ class Service:
         port_beat = self.beats.of("the port's thread", PORT_PATIENCE_S)
         disk_beat = self.beats.of("the spool's thread", settings.tic_write_s + DISK_PATIENCE_S)
         self._loop_beat = self.beats.of("the event loop", LOOP_PATIENCE_S)
-        self.reader = Reader(place, self.line, self.reception, self.backlog, Clock(), port_beat)
+        clock = Clock()
+        self.dating = Dating(self.boot_id, clock)
+        self.reader = Reader(place, self.line, self.reception, self.backlog, clock, port_beat)
         self.writer = Writer(self.spool, self.backlog, self.line, settings.tic_write_s, disk_beat)
         self._threads = [
             threading.Thread(target=self.reader.run, name="port", daemon=True),
@@ -144,7 +147,7 @@ async def run(settings: Settings, place: Place | None = None) -> None:
     gc.freeze()
     service.start()
     helpers = [
-        asyncio.create_task(_kept("delivery", lambda: deliver(settings, service.spool))),
+        asyncio.create_task(_kept("delivery", lambda: deliver(settings, service.spool, dating=service.dating))),
         asyncio.create_task(_kept("home assistant", lambda: homeassistant.publish(settings, service.source))),
     ]
     try:
