@@ -24,6 +24,7 @@ from tests.bench import (
     replay_bench,
     sink_bench,
     stack,
+    tic_bench,
     websocket_bench,
     worker_bench,
 )
@@ -65,6 +66,10 @@ def test_sink(report: Report) -> None:
     report.figures["sink"] = found
     rates = f"{found['sink_rows_per_s']:,.0f}/s", f"{found['file_rows_per_s']:,.0f}/s"
     report.add("sink: rows, beside ClickHouse reading an Avro file", *rates, found["ratio"], 0.6, None)
+
+
+def test_linky(report: Report) -> None:
+    report.figures["tic"] = [tic_bench.measure(kind) for kind in ("std_mono_hchp", "std_tri_tempo", "hist_mono_hc")]
 
 
 def test_gateway(report: Report) -> None:
