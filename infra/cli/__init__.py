@@ -27,6 +27,8 @@ COMMANDS = {
     "replay": "replay:replay",
     "trace": "trace:trace",
     "sql": "sql:sql",
+    "dev-seed": "dev_seed:dev_seed",
+    "prod-seed": "dev_seed:prod_seed",
     "dead-letters": "deadletters:dead_letters",
     "doctor": "doctor:doctor",
     "schemas": "schemas:schemas",
