@@ -34,8 +34,8 @@ def names(kind: str, sensor_id: str) -> bool:
 def register(state: State, command: RegisterSensor, at_ms: int) -> Outcome:
     known = state.sensors.get(command.sensor_id)
     if known is not None:
-        why = "revoked; `powermon sensors renew` brings it back with a new secret" if known.revoked else "registered"
-        return refused("sensor_exists", f"sensor {command.sensor_id} is already {why}")
+        what = "revoked; `powermon sensors renew` brings it back with" if known.revoked else "registered; `renew` gives it"
+        return refused("sensor_exists", f"sensor {command.sensor_id} is already {what} a new secret")
     if not names(command.kind, command.sensor_id):
         return refused("bad_sensor_id", f"{command.sensor_id} came for a {command.kind} sensor; expected {NAMES[command.kind]}")
     if (unknown := _unknown_site(state, command.site)) is not None:
