@@ -74,8 +74,11 @@ class Seeder:
         say: is told each step.
     """
 
-    def __init__(self, catalog: Catalog, publish: Publish, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, catalog: Catalog, publish: Publish, say: Callable[[str], None], hasher: PasswordHasher | None = None
+    ) -> None:
         self._catalog, self._publish, self._say = catalog, publish, say
+        self._hasher = hasher or PasswordHasher()
 
     async def development(self, grants: list[Grant], *, again: bool) -> None:
         """User demo, its tokens, project ABC with six traces and their records, a station and its weather.
@@ -100,23 +103,23 @@ class Seeder:
             self._say("user admin is there already; its password stays")
         else:
             password = random_text()
-            await self._ask(AddUser(name=ADMIN, role="admin", password_hash=PasswordHasher().hash(password)))
+            await self._ask(AddUser(name=ADMIN, role="admin", password_hash=self._hasher.hash(password)))
             self._say(f"Admin password: {password}")
         await self._ask(EnrolUser(name=ADMIN))
         await self._grant(ADMIN, Grant(token), quiet=True)
         self._say(f"Admin token: {token}")
 
     async def _demo(self) -> None:
-        user, hasher = self._catalog.state.users.get(DEMO), PasswordHasher()
+        user = self._catalog.state.users.get(DEMO)
         if user is None:
-            await self._ask(AddUser(name=DEMO, role="admin", password_hash=hasher.hash(PASSWORD)))
+            await self._ask(AddUser(name=DEMO, role="admin", password_hash=self._hasher.hash(PASSWORD)))
             self._say(f"user {DEMO} is made, an administrator with the password {PASSWORD}")
             return
         if user.role != "admin":
             await self._ask(ChangeRole(name=DEMO, role="admin"))
             self._say(f"user {DEMO} was there, and is an administrator now")
-        if user.one_time or not _fits(hasher, user.password_hash):
-            await self._ask(SetPassword(name=DEMO, password_hash=hasher.hash(PASSWORD)))
+        if user.one_time or not _fits(self._hasher, user.password_hash):
+            await self._ask(SetPassword(name=DEMO, password_hash=self._hasher.hash(PASSWORD)))
             self._say(f"user {DEMO} was there, and has the password {PASSWORD} now")
         else:
             self._say(f"user {DEMO} is there already")

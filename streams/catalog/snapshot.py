@@ -186,6 +186,10 @@ def _decoder(table: Table) -> msgspec.msgpack.Decoder[Any]:
 @cache
 def rules() -> str:
     """What names the rules: a hash of their source, so that another release folds the log anew."""
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources())).hexdigest()
+
+
+def sources() -> list[Path]:
+    """The files in which the rules stand."""
     here = Path(__file__).parent
-    sources = sorted(path for folder in (here, here / "datastore") for path in folder.glob("*.py") if path.name not in _NOT_RULES)
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+    return sorted(path for folder in (here, here / "datastore") for path in folder.glob("*.py") if path.name not in _NOT_RULES)

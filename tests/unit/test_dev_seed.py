@@ -15,6 +15,8 @@ from streams.catalog.tokens import hash_of
 from tests.fakes.catalog import FakeCatalog
 
 DAY_MS = 86_400_000
+HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Quick, for tests."""
 
 
 class Seeded:
@@ -24,7 +26,7 @@ class Seeded:
         self.catalog = FakeCatalog(*commands)
         self.published: list[tuple[Topic, Records]] = []
         self.said: list[str] = []
-        self.seeder = Seeder(self.catalog, self.publish, self.said.append)
+        self.seeder = Seeder(self.catalog, self.publish, self.said.append, HASHER)
 
     async def publish(self, topic: Topic, records: Records) -> None:
         self.published.append((topic, records))
@@ -104,7 +106,7 @@ async def test_tokens_with_other_scopes_and_expiries() -> None:
 
 
 async def test_a_demo_user_from_before_gets_the_password_the_role_and_an_owner() -> None:
-    seeded = Seeded(AddUser(name="demo", role="operator", password_hash=PasswordHasher().hash("other"), datastore=False))
+    seeded = Seeded(AddUser(name="demo", role="operator", password_hash=HASHER.hash("other"), datastore=False))
     await seeded.seed()
     user = seeded.catalog.state.users["demo"]
     assert (user.role, user.pk) == ("admin", 1)
