@@ -28,6 +28,7 @@ from web.api.sql import SqlApi
 from web.api.tariffs import TariffsApi
 from web.api.users import UsersApi
 from web.auth import problem
+from web.datastore.api import Datastore
 from web.html import secure
 from web.identity import Catalog
 from web.outages import Parts, asks_of
@@ -54,7 +55,8 @@ def create_app(
         replays: what works for /api/v1/replays; None: that address is not there.
     """
     site = Site(settings, clickhouse, catalog_view, clock or time.time, beside or Beside())
-    app = web.Application(middlewares=[_errors, site.auth.guard], client_max_size=_BODY_MAX)
+    datastore = Datastore(catalog_view, site.clock)
+    app = web.Application(middlewares=[_errors, datastore.guard, site.auth.guard], client_max_size=_BODY_MAX)
     app.on_response_prepare.append(secure)
 
     async def parts(app: web.Application) -> AsyncIterator[None]:
@@ -94,7 +96,9 @@ def create_app(
     )
     operations = [sensors.operation(list_sensors), *_operations(site)]
     app.add_routes(operation.route() for operation in operations)
-    app.add_routes(OpenApi([*operations, *described.operations(replays=replays is not None)]).routes())
+    all_operations = [*operations, *described.operations(replays=replays is not None)]
+    app.add_routes(OpenApi(all_operations, datastore.described()).routes())
+    app.add_routes(datastore.routes())
     return app
 
 

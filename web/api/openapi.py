@@ -10,6 +10,7 @@ from aiohttp import web
 from infra import openapi
 from web.api import schemas
 from web.api.operation import Operation
+from web.datastore import document as datastore
 
 Document = dict[str, Any]
 
@@ -28,6 +29,7 @@ _TAGS = {
     "sensors": "Registered sensors, and those that were heard of.",
     "sites": "Places with a time zone.",
     "meters": "Linkys: what they say now, their minutes.",
+    datastore.TAG: datastore.ABOUT,
     "users": "People and their programs' tokens.",
     "tariffs": "Prices and calendars by the day from which they are valid.",
     "data": "Queries, replays, and how the parts do.",
@@ -51,8 +53,12 @@ _SAYS = {
 }
 
 
-def document(operations: Iterable[Operation]) -> Document:
-    """The OpenAPI 3.1 document."""
+def document(operations: Iterable[Operation], more: tuple[Document, Document] = ({}, {})) -> Document:
+    """The OpenAPI 3.1 document.
+
+    Args:
+        more: further paths and schemas.
+    """
     paths: Document = {}
     for one in operations:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
@@ -61,10 +67,10 @@ def document(operations: Iterable[Operation]) -> Document:
         "info": {"title": "Powermon REST API", "version": version("powermon"), "description": _ABOUT},
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"token": []}],
-        "paths": paths,
+        "paths": {**paths, **more[0]},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": schemas.components(),
+            "schemas": {**schemas.components(), **more[1]},
         },
     }
 
@@ -104,8 +110,8 @@ def _errors(one: Operation) -> dict[int, Document]:
 class OpenApi:
     """Serves the document, to anybody: it holds nothing of this installation."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        self._document = document(operations)
+    def __init__(self, operations: Iterable[Operation], more: tuple[Document, Document] = ({}, {})) -> None:
+        self._document = document(operations, more)
         self._page: str | None = None
 
     def routes(self) -> list[web.RouteDef]:

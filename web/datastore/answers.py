@@ -1,0 +1,57 @@
+"""Answers of the datastore: JSON without blanks, errors in the contract's words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+Document = dict[str, Any]
+
+NOT_SIGNED_IN = "Authentication credentials were not provided."
+NOT_ALLOWED = "You do not have permission to perform this action."
+NOT_FOUND = "Not found."
+
+
+class Refused(Exception):
+    """A request that is answered with an error.
+
+    Attributes:
+        body: the JSON answer.
+    """
+
+    def __init__(self, status: int, body: Document | list[Any], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status}")
+        self.status, self.body, self.headers = status, body, headers
+
+
+class Invalid(Refused):
+    """400: what is wrong, by field.
+
+    Attributes:
+        errors: texts by field.
+    """
+
+    def __init__(self, errors: Mapping[str, Any]) -> None:
+        super().__init__(400, dict(errors))
+        self.errors = errors
+
+
+def detail(status: int, text: str, headers: Mapping[str, str] | None = None) -> Refused:
+    return Refused(status, {"detail": text}, headers)
+
+
+def not_found() -> Refused:
+    return detail(404, NOT_FOUND)
+
+
+def no_dictionary(found: Any) -> Invalid:
+    """400 for a body that is no object."""
+    if found is None:
+        return Invalid({"non_field_errors": ["No data provided"]})
+    return Invalid({"non_field_errors": [f"Invalid data. Expected a dictionary, but got {type(found).__name__}."]})
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A JSON answer; not-a-number becomes null."""
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json", headers=headers)
