@@ -6,9 +6,7 @@ The log is read from where the snapshot in the data folder ends, or from its beg
 import asyncio
 import gc
 import hashlib
-import secrets
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,16 +15,16 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from infra.errors import PartUnavailable, RegistryUnavailable
-from infra.publish import Publisher
 from infra.settings import Settings
 from schemas import topics, wire
 from streams.catalog import snapshot
 from streams.catalog.apply import fold
 from streams.catalog.commands import Command
-from streams.catalog.envelope import Envelope, seal
+from streams.catalog.envelope import Envelope
 from streams.catalog.outcome import Outcome
 from streams.catalog.snapshot import Place
 from streams.catalog.state import State
+from streams.catalog.writer import SchemaIds, Writer
 
 SNAPSHOT_EVERY = 5000
 """Commands after which a running process writes a new snapshot; when it ends, after a tenth of them."""
@@ -38,10 +36,9 @@ _AHEAD = 2
 _PAUSE_S = 0.5
 
 
-class Schemas(Protocol):
+class Schemas(SchemaIds, Protocol):
     """What the view needs of schemas.registry.Registry."""
 
-    def id_of(self, topic: topics.Topic, /) -> int: ...
     def schema_of(self, schema_id: int, /) -> dict[str, Any] | None: ...
 
 
@@ -68,12 +65,11 @@ class CatalogView:
         """Offset up to which a snapshot spared the reading."""
         self._kept, self._digest, self._snapshot_at = kept, b"", -1
         self._writing: asyncio.Future[None] | None = None
-        self._bootstrap, self._registry, self._timeout_s = bootstrap, registry, timeout_s
+        self._bootstrap, self._registry = bootstrap, registry
         self._log = structlog.get_logger(__name__)
         self._loop = asyncio.get_running_loop()
         self._caught_up = asyncio.Event()
-        self._waiting: dict[str, asyncio.Future[Outcome]] = {}
-        self._publisher: Publisher | None = None
+        self._writer = Writer(bootstrap, registry, timeout_s)
         self._trouble: str | None = None
         self._closing = threading.Event()
         self._room = threading.Semaphore(_AHEAD)
@@ -122,33 +118,7 @@ class CatalogView:
             PartUnavailable: as for `submit`; some of the commands may have taken effect.
             RegistryUnavailable: the schema's id cannot be found.
         """
-        schema_id = await asyncio.to_thread(self._registry.id_of, topics.CATALOG)
-        outcomes: list[Outcome] = []
-        for start in range(0, len(commands), _BATCH):
-            outcomes += await self._submit(schema_id, commands[start : start + _BATCH], actor)
-        return outcomes
-
-    async def _submit(self, schema_id: int, commands: Sequence[Command], actor: str) -> list[Outcome]:
-        at_ms = time.time_ns() // 1_000_000
-        envelopes = [seal(command, command_id=secrets.token_hex(16), at_ms=at_ms, actor=actor) for command in commands]
-        values = [wire.encode(topics.CATALOG, schema_id, envelope.record()) for envelope in envelopes]
-        verdicts: list[asyncio.Future[Outcome]] = [self._loop.create_future() for _ in envelopes]
-        self._waiting.update(zip((envelope.command_id for envelope in envelopes), verdicts, strict=True))
-        try:
-            async with asyncio.timeout(self._timeout_s + 1):
-                if self._publisher is None:
-                    self._publisher = Publisher(self._bootstrap, linger_ms=0, timeout_ms=int(self._timeout_s * 1000))
-                send, topic = self._publisher.send, topics.CATALOG.name
-                await asyncio.gather(*[send(topic, e.entity.encode(), value) for e, value in zip(envelopes, values, strict=True)])
-                return [await verdict for verdict in verdicts]
-        except TimeoutError:
-            raise PartUnavailable(
-                f"the catalog's verdict on {commands[0].KIND} did not come back from Kafka at {self._bootstrap}; "
-                "look whether it took effect before trying again"
-            ) from None
-        finally:
-            for envelope in envelopes:
-                del self._waiting[envelope.command_id]
+        return await self._writer.submit_all(commands, actor)
 
     async def close(self) -> None:
         """Stop reading; a submit that is under way fails."""
@@ -157,8 +127,7 @@ class CatalogView:
         self._keep(SNAPSHOT_EVERY // 10)
         if self._writing is not None:
             await self._writing
-        if self._publisher is not None:
-            await self._publisher.close()
+        await self._writer.close()
 
     # ---- on the event loop
 
@@ -192,10 +161,7 @@ class CatalogView:
             if envelope is None:
                 self.skipped += 1
                 continue
-            outcome = fold(self.state, envelope)
-            waiting = self._waiting.get(envelope.command_id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(outcome)
+            self._writer.judged(envelope.command_id, fold(self.state, envelope))
         if run and self.offset == run[-1][0]:
             self._digest = digest
         if not self.caught_up:
