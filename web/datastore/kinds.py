@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -127,10 +127,10 @@ def _uuid(_: State, value: Any) -> str:
 
 def _zone(_: State, value: Any) -> str:
     try:
-        if isinstance(value, str) and len(value) <= 64:
+        if isinstance(value, str) and 0 < len(value) <= 64:
             ZoneInfo(value)
             return value
-    except (OSError, ValueError):  # none of that name, or no name at all
+    except (ZoneInfoNotFoundError, OSError, ValueError):  # none of that name, or no name at all
         pass
     raise ValueError(f'"{str(value)[:100]}" is not a time zone; expected an IANA name such as America/Chicago.')
 
