@@ -45,6 +45,12 @@ def settings(
     admin = AdminClient({"bootstrap.servers": settings.kafka})
     for future in admin.incremental_alter_configs([resource]).values():
         future.result()
+
+    def kept() -> bool:
+        (asked,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topics.TIC_FRAMES.name)]).values()
+        return bool(asked.result()["message.timestamp.type"].value == "CreateTime")
+
+    until(kept, "the broker keeps the times it is given")
     yield settings
     broker.stop()
 
