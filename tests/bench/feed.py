@@ -12,10 +12,10 @@ from functools import cached_property
 
 import numpy as np
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from schemas import topics, wire
 from schemas.columns import Bools, Int64s
+from tests.dated import keep_dates
 
 SENSORS = 1_000
 COPIES = 0.02
@@ -124,7 +124,7 @@ def plan(readings: int, partitions: int, seed: int = 11) -> Feed:
 
 def fill(bootstrap: str, schema_id: int, feed: Feed) -> None:
     """Send a feed to `sensor.readings`, which must be empty, each message dated by its own second."""
-    _keep_dates(bootstrap)
+    keep_dates(bootstrap, topics.READINGS)
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -153,15 +153,6 @@ def fill(bootstrap: str, schema_id: int, feed: Feed) -> None:
             producer.poll(0)
     left = producer.flush(60)
     assert left == 0, f"{left} readings were not taken"
-
-
-def _keep_dates(bootstrap: str) -> None:
-    """Let producers date the messages, so that minutes close while the topic is read, as they do in life."""
-    entry = ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topics.READINGS.name, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result()
 
 
 # ---- samples

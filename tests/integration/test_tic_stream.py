@@ -9,7 +9,6 @@ from threading import Thread
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from infra import child
 from infra.letters import Letters
@@ -24,6 +23,7 @@ from sinks.migrate import migrate
 from sinks.rebuild import Rebuilder
 from sinks.sink import Sink
 from sinks.tic_rebuild import TicRebuilder
+from tests.dated import keep_dates
 from tests.tic_minutes import T0, Labels, Log, frame, oracle, status
 from tests.waiting import until
 
@@ -40,17 +40,7 @@ def settings(
     settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
     settings.registry_url = registry
     broker = make_kafka(settings)
-    entry = ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topics.TIC_FRAMES.name, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": settings.kafka})
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result()
-
-    def kept() -> bool:
-        (asked,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topics.TIC_FRAMES.name)]).values()
-        return bool(asked.result()["message.timestamp.type"].value == "CreateTime")
-
-    until(kept, "the broker keeps the times it is given")
+    keep_dates(settings.kafka, topics.TIC_FRAMES)
     yield settings
     broker.stop()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from infra import child
 from infra.running import Running
@@ -18,6 +17,7 @@ from schemas.registry import Registry
 from schemas.sensor_reading import SensorReading
 from schemas.units import UNITS
 from tests.builders import oracle, probe, reading
+from tests.dated import keep_dates
 from tests.waiting import until
 
 T0 = 1_790_000_040 - 1_790_000_040 % 60
@@ -35,11 +35,7 @@ def stack(
     settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
     settings.registry_url = registry
     broker = make_kafka(settings)
-    entry = ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topics.READINGS.name, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": settings.kafka})
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result()
+    keep_dates(settings.kafka, topics.READINGS)
     yield settings, Registry(registry, settings.schema_cache)
     broker.stop()
 
