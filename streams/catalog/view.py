@@ -190,7 +190,7 @@ class CatalogView:
         try:
             self._start(consumer)
             while not self._closing.is_set():
-                messages = consumer.consume(_BATCH, timeout=0.05 if self._caught_up.is_set() else 0.02)
+                messages = self._messages(consumer)
                 if messages:
                     self._take(messages)
                 elif self._trouble is not None and self._answers(consumer):
@@ -200,6 +200,14 @@ class CatalogView:
                 raise
         finally:
             consumer.close()
+
+    def _messages(self, consumer: Consumer) -> list[Message]:
+        """What there is; a full batch is waited for only while the log is being caught up with."""
+        if not self._caught_up.is_set():
+            found: list[Message] = consumer.consume(_BATCH, timeout=0.02)
+            return found
+        first: list[Message] = consumer.consume(1, timeout=0.05)
+        return first + consumer.consume(_BATCH - 1, timeout=0) if first else first
 
     def _start(self, consumer: Consumer) -> None:
         """Begin where the snapshot ends, when the log has there what the snapshot saw."""
