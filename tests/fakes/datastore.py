@@ -1,7 +1,8 @@
 """The datastore's REST API on a catalog in memory, without the rest of the web server."""
 
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ class Answer:
 class Store:
     """The API as an ordinary client sees it; `token` None: without one."""
 
-    def __init__(self, catalog: FakeCatalog, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, catalog: Any, session: aiohttp.ClientSession, url: str) -> None:
         self.catalog, self.url, self._session = catalog, url, session
 
     async def __call__(
@@ -95,7 +96,18 @@ async def datastore(**parts: Any) -> AsyncIterator[Store]:
         catalog.add(IssueUserToken(name="demo", token_sha256=hash_of(token), scope=scope, expires_at_ms=later))
     catalog.add(IssueUserToken(name="demo", token_sha256=hash_of(EXPIRED), scope="read write", expires_at_ms=catalog.at_ms))
     catalog.add(IssueUserToken(name="eve", token_sha256=hash_of(VIEWER), scope="read write", expires_at_ms=later))
-    api = Datastore(catalog, lambda: catalog.at_ms / 1000, **parts)
+    async with served(catalog, lambda: catalog.at_ms / 1000, **parts) as store:
+        yield store
+
+
+@asynccontextmanager
+async def served(catalog: Any, clock: Callable[[], float] = time.time, **parts: Any) -> AsyncIterator[Store]:
+    """Runs the API on any catalog.
+
+    Args:
+        parts: as of `Datastore`.
+    """
+    api = Datastore(catalog, clock, **parts)
     app = web.Application(middlewares=[api.guard])
     app.add_routes(api.routes())
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
