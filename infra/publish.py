@@ -77,6 +77,26 @@ class Publisher:
         self.post(topic, key, value, _settle, future)
         return future
 
+    def place(self, topic: str, key: bytes, value: bytes) -> asyncio.Future[int]:
+        """Hand over one message; the future is its offset when it is safe, or raises LogUnavailable.
+
+        Raises:
+            LogUnavailable: as for `send`.
+        """
+        future: asyncio.Future[int] = self._loop.create_future()
+
+        def acknowledged(error: KafkaError | None, message: Message) -> None:
+            self._in_flight -= 1
+            if future.done():
+                return
+            if error is None:
+                future.set_result(message.offset())
+            else:
+                future.set_exception(self._failed(error))
+
+        self._produce(topic, key, value, acknowledged)
+        return future
+
     def post(
         self, topic: str, key: bytes, value: bytes, done: Callable[[LogUnavailable | None, Context], None], context: Context
     ) -> None:

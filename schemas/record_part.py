@@ -31,8 +31,16 @@ class RecordPart:
     records: Records
 
 
-def encode_parts(topic: Topic, schema_id: int, batch_id: str, records: Records) -> list[tuple[bytes, bytes]]:
-    """A batch as (key, value) pairs, in the order in which they must be published; none when it is empty."""
+PARTS_AT_ONCE = 20
+
+
+def encode_parts(topic: Topic, schema_id: int, batch_id: str, records: Records, since: int = 0) -> list[tuple[bytes, bytes]]:
+    """Parts of a batch as (key, value) pairs, in the order in which they must be published; none when it is empty.
+
+    Args:
+        records: all of the batch.
+        since: which of them is the first of these parts, of which there are no more than PARTS_AT_ONCE.
+    """
     starts = range(0, len(records), PART)
     return [
         (
@@ -44,6 +52,7 @@ def encode_parts(topic: Topic, schema_id: int, batch_id: str, records: Records) 
             ),
         )
         for n, at in enumerate(starts)
+        if since <= at < since + PARTS_AT_ONCE * PART
     ]
 
 
@@ -60,7 +69,10 @@ def decode_part(topic: Topic, value: bytes | None, schema_of: wire.SchemaOf) -> 
             f"part {found['part']} of {found['parts']} with {len(packed)} bytes of records came; "
             f"expected a part from 0 on and a multiple of {RECORD.itemsize} bytes"
         )
-    return RecordPart(found["batch_id"], found["part"], found["parts"], np.frombuffer(packed, RECORD))
+    records = np.frombuffer(packed, RECORD)
+    if (records["series"] < 1).any() or (records["record_id"] < 0).any():
+        raise wire.WireError("a record of series 0 or of a negative id came; expected series from 1 on and ids from 0 on")
+    return RecordPart(found["batch_id"], found["part"], found["parts"], records)
 
 
 def weather_series(station: int, *, normal: bool) -> int:

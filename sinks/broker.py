@@ -9,6 +9,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from infra.errors import PartUnavailable
 from infra.settings import Settings
+from schemas import topics
 
 log = structlog.get_logger()
 
@@ -20,6 +21,7 @@ Offsets = dict[Place, int]
 SINK_GROUP = "powermon-sink"
 REBUILD_GROUP = "powermon-rebuild"
 TIC_REBUILD_GROUP = "powermon-tic-rebuild"
+RECORDS_GROUPS = {topics.CONSUMPTION.name: "powermon-consumption-records", topics.WEATHER.name: "powermon-weather-records"}
 
 _ACK_TIMEOUT_S = 30.0
 _ASK_TIMEOUT_S = 10.0

@@ -31,7 +31,8 @@ T = TypeVar("T")
 THREADS = 4
 """Queries of the event loop that run at the same time."""
 
-_OURS = {"async_insert": 0, "max_partitions_per_insert_block": 0}  # a backlog may reach over many months
+_OURS: dict[str, Any] = {"async_insert": 0, "max_partitions_per_insert_block": 0}  # a backlog may reach over many months
+_WHOLE = {**_OURS, "max_insert_block_size": 1 << 26, "min_insert_block_size_rows": 1 << 26, "min_insert_block_size_bytes": 0}
 _PEOPLE = {
     "max_execution_time": 30,
     "max_result_rows": 1_000_000,
@@ -99,11 +100,15 @@ class ClickHouse:
         with self._client() as client:
             return client.query_arrow(sql, parameters=params)
 
-    def insert(self, table: str, rows: pa.RecordBatch | pa.Table) -> None:
-        """Insert columns by name; when it returns, they are in the table."""
+    def insert(self, table: str, rows: pa.RecordBatch | pa.Table, *, in_one: bool = False) -> None:
+        """Insert columns by name; when it returns, they are in the table.
+
+        Args:
+            in_one: of a table without partitions: all of them are there, or none, whatever happens meanwhile.
+        """
         whole = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
         with self._client() as client:
-            client.insert_arrow(table, whole, settings=_OURS)
+            client.insert_arrow(table, whole, settings=_WHOLE if in_one else _OURS)
 
     def for_people(self, sql: str, form: str = "JSONCompact") -> bytes:
         """Run a person's query: nothing but reading, within limits of time, memory and size.

@@ -12,10 +12,12 @@ import structlog
 from infra import health
 from infra.errors import PartUnavailable
 from infra.settings import Settings
+from schemas import topics
 from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
 from sinks.migrate import migrate
 from sinks.rebuild import Rebuilder
+from sinks.records import RecordSink
 from sinks.sink import Sink
 from sinks.tic_rebuild import TicRebuilder
 
@@ -89,7 +91,13 @@ async def opened(settings: Settings) -> ClickHouse:
 def make(settings: Settings, store: ClickHouse) -> list[Member]:
     """The sink and the rebuilders, not yet at work."""
     registry = Registry(settings.registry, settings.schema_cache)
-    return [Sink(settings, store, registry), Rebuilder(settings, store, registry), TicRebuilder(settings, store, registry)]
+    return [
+        Sink(settings, store, registry),
+        Rebuilder(settings, store, registry),
+        TicRebuilder(settings, store, registry),
+        RecordSink(settings, store, registry, topics.CONSUMPTION),
+        RecordSink(settings, store, registry, topics.WEATHER),
+    ]
 
 
 def problem(members: Sequence[Member]) -> str | None:
