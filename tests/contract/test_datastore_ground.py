@@ -144,6 +144,7 @@ async def test_404_unknown_route(store: Store, path: str) -> None:
         *((method, "projects/") for method in ("PUT", "PATCH", "DELETE")),
         *(("POST", "projects/1/"), ("GET", "projects/sync/"), ("DELETE", "projects/sync/"), ("POST", "")),
         *(("PUT", "registry/connections/"), ("POST", "/registry/summary/")),
+        *(("POST", "project_owners/sync/"), ("POST", "project_blocks/sync/")),
     ],
 )
 async def test_405_method_not_offered(store: Store, method: str, path: str) -> None:

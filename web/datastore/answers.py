@@ -1,6 +1,7 @@
 """Answers of the datastore: JSON without blanks, errors in the contract's words."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ Document = dict[str, Any]
 NOT_SIGNED_IN = "Authentication credentials were not provided."
 NOT_ALLOWED = "You do not have permission to perform this action."
 NOT_FOUND = "Not found."
+
+_AT_ONCE = 250
 
 
 class Refused(Exception):
@@ -55,3 +58,24 @@ def no_dictionary(found: Any) -> Invalid:
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON answer; not-a-number becomes null."""
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json", headers=headers)
+
+
+def shown(value: Any, most: int = 255) -> str:
+    """A value of a body as an answer may show it."""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return "a number of very many digits"
+    return str(value)[:most]
+
+
+def raw(body: bytes, status: int = 200) -> web.Response:
+    """An answer that is JSON already."""
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+async def listed(entries: Sequence[Any], say: Callable[[Any], Document]) -> bytes:
+    """A JSON list made in pieces, between which the event loop does its other work."""
+    said = []
+    for start in range(0, len(entries), _AT_ONCE):
+        said.append(msgspec.json.encode([say(entry) for entry in entries[start : start + _AT_ONCE]])[1:-1])
+        await asyncio.sleep(0)
+    return b"[" + b",".join(said) + b"]"

@@ -48,16 +48,19 @@ async def read(request: web.Request) -> bytes:
     """The whole body.
 
     Raises:
-        Refused: 413, it is too large.
+        Refused: it is too large (413), or cannot be read (400).
     """
     if (request.content_length or 0) > BODY_MOST:
         raise _too_large()
     parts, length = [], 0
-    async for part in request.content.iter_any():
-        length += len(part)
-        if length > BODY_MOST:
-            raise _too_large()
-        parts.append(part)
+    try:
+        async for part in request.content.iter_any():
+            length += len(part)
+            if length > BODY_MOST:
+                raise _too_large()
+            parts.append(part)
+    except web.RequestPayloadError as error:
+        raise detail(400, "The body ends too early, or is not encoded as its headers say; send it again.") from error
     return b"".join(parts)
 
 

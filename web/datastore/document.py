@@ -14,7 +14,7 @@ TAG = "datastore"
 ABOUT = (
     "Projects, their traces and what came of them: the energy datastore. Lists are bare JSON arrays by rising `id`; a filter "
     "that cannot be read selects nothing; flags are on at exactly `True`. Every path works with and without the slash at its "
-    "end. A sync stores each record by its key and says of each what became of it."
+    "end; a token is always needed, a session does not do. A sync stores each record by its key and says what became of it."
 )
 
 _PK = {"name": "pk", "in": "path", "required": True, "schema": {"type": "string"}, "description": "the object's `id`"}

@@ -82,6 +82,8 @@ class Door:
                 return await _method(one, request)
             except Refused as error:
                 return answer(error.body, error.status, error.headers)
+            except RecursionError:  # read at a depth where it cannot be said again
+                return answer({"detail": "JSON parse error - nested too deeply"}, 400)
             except PartUnavailable as error:
                 return answer({"detail": str(error)}, 503, {"Retry-After": "5"})
 

@@ -12,13 +12,14 @@ import msgspec
 
 from streams.catalog.datastore import values
 from streams.catalog.state import State
-from web.datastore.answers import Document
+from web.datastore.answers import Document, shown
 
 Read = Callable[[State, Any], Any]
 """A value as the command wants it, or ValueError with the contract's text."""
 
 NOT_NULL = "This field may not be null."
 PK_END = 2**53
+_ITEMS_MOST = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,7 +68,7 @@ def text(most: int, *, blank: bool = False) -> Kind:
 def choice(*options: str) -> Kind:
     def read(_: State, value: Any) -> str:
         if not isinstance(value, str) or value not in options:
-            raise ValueError(f'"{str(value)[:100]}" is not a valid choice.')
+            raise ValueError(f'"{shown(value, 100)}" is not a valid choice.')
         return value
 
     return Kind(read, {"enum": list(options)})
@@ -81,7 +82,7 @@ def pk(table: str | None) -> Kind:
         if found is None:
             raise ValueError(f"Incorrect type. Expected pk value, received {type(value).__name__}.")
         if table is not None and not (0 < found < PK_END and _known(state, table, found)):
-            raise ValueError(f'Invalid pk "{str(value)[:40]}" - object does not exist.')
+            raise ValueError(f'Invalid pk "{shown(value, 40)}" - object does not exist.')
         return found
 
     return Kind(read, {"type": "integer", "minimum": 1}, blank_is_null=True)
@@ -96,7 +97,7 @@ def pks(table: str, *, empty: bool) -> Kind:
             raise ValueError(f'Expected a list of items but got type "{type(value).__name__}".')
         if not value and not empty:
             raise ValueError("This list may not be empty.")
-        return tuple(one.read(state, item) for item in value)
+        return tuple(dict.fromkeys(one.read(state, item) for item in value))
 
     schema = {"type": "array", "items": one.schema, **({} if empty else {"minItems": 1})}
     return Kind(read, schema, say=list)
@@ -109,9 +110,11 @@ def texts(most: int) -> Kind:
     def read(state: State, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list):
             raise ValueError(f'Expected a list of items but got type "{type(value).__name__}".')
-        return tuple(one.read(state, item) for item in value)
+        if len(value) > _ITEMS_MOST:
+            raise ValueError(f"Ensure this list has no more than {_ITEMS_MOST} items.")
+        return tuple(dict.fromkeys(one.read(state, item) for item in value))
 
-    return Kind(read, {"type": "array", "items": one.schema}, say=list)
+    return Kind(read, {"type": "array", "items": one.schema, "maxItems": _ITEMS_MOST}, say=list)
 
 
 def _plain(reader: Callable[[object], Any], schema: Document, say: Callable[[Any], Any] = _same) -> Kind:
@@ -122,7 +125,7 @@ def _uuid(_: State, value: Any) -> str:
     try:
         return str(uuid.UUID(value))
     except (ValueError, AttributeError, TypeError):
-        raise ValueError(f'"{str(value)[:100]}" is not a valid UUID.') from None
+        raise ValueError(f'"{shown(value, 100)}" is not a valid UUID.') from None
 
 
 def _zone(_: State, value: Any) -> str:
@@ -132,7 +135,7 @@ def _zone(_: State, value: Any) -> str:
             return value
     except (ZoneInfoNotFoundError, OSError, ValueError):  # none of that name, or no name at all
         pass
-    raise ValueError(f'"{str(value)[:100]}" is not a time zone; expected an IANA name such as America/Chicago.')
+    raise ValueError(f'"{shown(value, 100)}" is not a time zone; expected an IANA name such as America/Chicago.')
 
 
 def _json(_: State, value: Any) -> str:

@@ -10,7 +10,7 @@ from streams.catalog.datastore.entries import DatastoreTable
 from streams.catalog.outcome import Outcome
 from streams.catalog.state import State
 from web.datastore import fields
-from web.datastore.answers import Document, Invalid, Refused, answer, detail, not_found
+from web.datastore.answers import Document, Invalid, Refused, answer, detail, listed, not_found, raw
 from web.datastore.body import Bodies
 from web.datastore.door import BASE, Answer, Endpoint
 from web.datastore.fields import Field, Query, check, on
@@ -112,9 +112,8 @@ class ResourceApi:
     async def sync(self, request: web.Request) -> web.StreamResponse:
         assert self.resource.sync is not None
         records = await self.bodies.json(request)
-        found = await synced(self.resource.sync, self.catalog, records, request[IDENTITY].name)
-        wrong = any("error" in entry["status"] for entry in found)
-        return answer(found, 400 if wrong else 200)
+        well, said = await synced(self.resource.sync, self.catalog, records, request[IDENTITY].name)
+        return raw(said, 200 if well else 400)
 
     # ---- what these are made of
 
@@ -139,7 +138,7 @@ class ResourceApi:
         return answer(self.resource.document(self.state, entry, query, wrote=wrote), status)
 
     async def answer_all(self, entries: Sequence[Any], query: Query) -> web.StreamResponse:
-        return answer([self.resource.document(self.state, entry, query) for entry in entries])
+        return raw(await listed(entries, lambda entry: self.resource.document(self.state, entry, query)))
 
     async def create(self, request: web.Request, said: Mapping[str, Any]) -> Any:
         """The new object's entry."""

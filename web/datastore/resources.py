@@ -8,11 +8,11 @@ from streams.catalog.datastore import attribute_keys, attributes, commands, proj
 from streams.catalog.datastore.entries import Attribute, AttributeKey, Project, Station
 from streams.catalog.state import State
 from web.datastore import filters, kinds
-from web.datastore.answers import Document
+from web.datastore.answers import Document, shown
 from web.datastore.fields import Field, Query, document, on
 from web.datastore.kinds import BOOLEAN, DATE, INTEGER, NUMBER, TIME, UUID, ZONE, choice, pk, pks, text, texts
 from web.datastore.resource import Resource
-from web.datastore.sync import Needed, Record, Sync
+from web.datastore.sync import Needed, Record, Sync, label_of
 
 DATA_TYPES = get_args(commands.DataType)
 TEMPERATURE_UNITS = get_args(commands.TemperatureUnit)
@@ -54,7 +54,7 @@ def _project(state: State, project: Project, query: Query, _: bool) -> Document:
 
 
 def _project_pk(state: State, record: Record) -> int | None:
-    project = projects.by_label(state, _text_of(record["project_id"]))
+    project = projects.by_label(state, label_of(record["project_id"]) or "")
     return None if project is None else project.pk
 
 
@@ -136,7 +136,7 @@ def _key_document(_: State, key: AttributeKey) -> Document:
 
 
 def _key_pk(state: State, record: Record) -> int | None:
-    key = attribute_keys.by_name(state, _text_of(record["name"]))
+    key = attribute_keys.by_name(state, label_of(record["name"]) or "")
     return None if key is None else key.pk
 
 
@@ -186,8 +186,8 @@ def _attribute(state: State, attribute: Attribute, query: Query, wrote: bool) ->
 
 
 def _attribute_pk(state: State, record: Record) -> int | None:
-    project = projects.by_label(state, _text_of(record["project_project_id"]))
-    key = attribute_keys.by_name(state, _text_of(record["project_attribute_key_name"]))
+    project = projects.by_label(state, label_of(record["project_project_id"]) or "")
+    key = attribute_keys.by_name(state, label_of(record["project_attribute_key_name"]) or "")
     if project is None or key is None:
         return None
     of_project = state.index.all("attributes", "of_project", project.pk)
@@ -199,7 +199,7 @@ def _loose(_: State, value: Any) -> Any:
     if isinstance(value, list | dict):
         raise ValueError(f"Expected one value, but got {type(value).__name__}.")
     is_long = isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63
-    return str(value)[:100] if is_long else value
+    return shown(value, 100) if is_long else value
 
 
 ATTRIBUTES = Resource(
@@ -264,7 +264,7 @@ def station_document(_: State, station: Station) -> Document:
 
 
 def _station_pk(state: State, record: Record) -> int | None:
-    station = stations.by_name(state, _text_of(record["station_id"]))
+    station = stations.by_name(state, label_of(record["station_id"]) or "")
     return None if station is None else station.pk
 
 
@@ -279,10 +279,6 @@ STATIONS = Resource(
     filters={"station_id": filters.same_text("station_id")},
     sync=Sync(("station_id",), _STATION, commands.UpsertStation, _station_pk, station_document),
 )
-
-
-def _text_of(value: Any) -> str:
-    return str(value).strip()
 
 
 PLAIN = (PROJECTS, OWNERS, BLOCKS, ATTRIBUTE_KEYS, ATTRIBUTES, CONNECTIONS, STATIONS)

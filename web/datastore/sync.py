@@ -5,9 +5,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from streams.catalog.outcome import Outcome
 from streams.catalog.state import State
-from web.datastore.answers import Document, no_dictionary
+from web.datastore.answers import Document, no_dictionary, shown
 from web.datastore.fields import Field
 from web.identity import Catalog
 
@@ -65,11 +67,11 @@ class Sync:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     def error(self, record: Record, status: str, message: str) -> Document:
-        named = {self.renamed.get(name, name): record.get(name) for name in self.keys}
+        named = {self.renamed.get(name, name): echoed(record.get(name)) for name in self.keys}
         return {**named, "status": status, "message": message}
 
     def key(self, record: Record) -> Hashable:
-        return tuple(str(record.get(name)).strip() for name in self.keys)
+        return tuple(label_of(record.get(name)) for name in self.keys)
 
 
 @dataclass(slots=True)
@@ -87,8 +89,11 @@ class _Bad:
     found: bool | None = None
 
 
-async def synced(sync: Sync, catalog: Catalog, records: Any, actor: str) -> list[Document]:
+async def synced(sync: Sync, catalog: Catalog, records: Any, actor: str) -> tuple[bool, bytes]:
     """Store what can be stored, and say of each record what became of it.
+
+    Returns:
+        whether all went well; the JSON list of what became of each.
 
     Raises:
         Invalid: the body is neither a list nor an object.
@@ -98,15 +103,17 @@ async def synced(sync: Sync, catalog: Catalog, records: Any, actor: str) -> list
         records = [records]
     if not isinstance(records, list):
         raise no_dictionary(records)
-    found: list[Document] = []
+    well, said = True, []
     for start in range(0, len(records), _AT_ONCE):
         part = records[start : start + _AT_ONCE]
         judged = [_judged(sync, catalog.state, record) for record in part]
         commands = [one for one in judged if not isinstance(one, _Bad | dict)]
         outcomes = iter(await catalog.submit_all(commands, actor=actor) if commands else ())
-        found += _entries(sync, catalog.state, part, judged, outcomes)
+        entries = _entries(sync, catalog.state, part, judged, outcomes)
+        well = well and not any("error" in entry["status"] for entry in entries)
+        said.append(msgspec.json.encode(entries)[1:-1])  # here, so that no moment is long
         await asyncio.sleep(0)
-    return found
+    return well, b"[" + b",".join(said) + b"]"
 
 
 def _judged(sync: Sync, state: State, record: Any) -> Any:
@@ -118,9 +125,9 @@ def _judged(sync: Sync, state: State, record: Any) -> Any:
         if name not in record:
             return _Bad(record, MISSING, f"'{name}'")
     for needed in sync.needed:
-        label = _label(record[needed.name])
+        label = label_of(record[needed.name])
         if label is None or state.index.one(needed.index, label) is None:
-            return {"status": needed.status, needed.name: record[needed.name]}
+            return {"status": needed.status, needed.name: echoed(record[needed.name])}
     values: dict[str, Any] = {}
     for one in sync.fields:
         if one.name not in record:
@@ -159,15 +166,21 @@ def _entries(sync: Sync, state: State, part: Sequence[Any], judged: Sequence[Any
 def _refused(sync: Sync, record: Record, outcome: Outcome) -> Document:
     for needed in sync.needed:
         if outcome.code == needed.code:
-            return {"status": needed.status, needed.name: record[needed.name]}
+            return {"status": needed.status, needed.name: echoed(record[needed.name])}
     if outcome.code == "multiple_records":
         return sync.error(record, "error - multiple records", outcome.detail)
     status = _REFUSED.get(outcome.code, "error - bad field value")
     return sync.error(record, f"{status} - {'create' if outcome.pk is None else 'update'}", outcome.detail)
 
 
-def _label(value: Any) -> str | None:
-    """A text of a record as the catalog has it."""
+def echoed(value: Any) -> Any:
+    """A value as it came, when an answer can hold it; else what is seen of it."""
+    fits = value is None or isinstance(value, bool | float) or (isinstance(value, int) and -(2**63) <= value < 2**63)
+    return value if fits else shown(value)
+
+
+def label_of(value: Any) -> str | None:
+    """A text of a record as the catalog has it; None when it is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return str(value).strip()
+    return shown(value, 1000).strip()

@@ -1,7 +1,7 @@
 """/consumption_metadatas/: traces, in the summary form and in the full one with their records."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -12,14 +12,14 @@ from streams.catalog.datastore import commands, projects, traces
 from streams.catalog.datastore.entries import Trace
 from streams.catalog.state import State
 from web.datastore import filters
-from web.datastore.answers import Document, Invalid, answer
+from web.datastore.answers import Document, Invalid, answer, listed, raw
 from web.datastore.body import Bodies
 from web.datastore.fields import Field, Query, check, on
 from web.datastore.kinds import choice, pk, text
 from web.datastore.ports import TraceRecords
 from web.datastore.resource import Resource, ResourceApi
 from web.datastore.resources import NO_PROJECT, project_document
-from web.datastore.sync import Record, Sync
+from web.datastore.sync import Record, Sync, label_of
 from web.identity import IDENTITY, Catalog
 
 INTERPRETATIONS = get_args(commands.Interpretation)
@@ -56,11 +56,10 @@ def _full(trace: Trace, records: bytes) -> Document:
 
 
 def _pk(state: State, record: Record) -> int | None:
-    project = projects.by_label(state, str(record["project_project_id"]).strip())
+    project = projects.by_label(state, label_of(record["project_project_id"]) or "")
     if project is None:
         return None
-    label = record["label"] if record["label"] is None else str(record["label"]).strip()
-    key = (record["interpretation"], label)
+    key = (record["interpretation"], label_of(record["label"]))
     return next((one.pk for one in traces.of_project(state, project.pk) if (one.interpretation, one.label) == key), None)
 
 
@@ -126,16 +125,18 @@ class TracesApi(ResourceApi):
         return await self.answer_one(trace, request.query, 201, wrote=True)
 
     async def answer_one(self, entry: Any, query: Query, status: int = 200, *, wrote: bool = False) -> web.StreamResponse:
-        return answer((await self._documents([entry], query))[0], status)
+        if on(query, SUMMARY):
+            return answer(summary(self.state, entry), status)
+        return answer(_full(entry, (await self._kept([entry])).get(entry.pk, b"[]")), status)
 
     async def answer_all(self, entries: Sequence[Any], query: Query) -> web.StreamResponse:
-        return answer(await self._documents(entries, query))
-
-    async def _documents(self, entries: Sequence[Trace], query: Query) -> list[Document]:
         if on(query, SUMMARY):
-            return [summary(self.state, one) for one in entries]
-        known = {} if self._records is None else await self._records.embedded([one.pk for one in entries])
-        return [_full(one, known.get(one.pk, b"[]")) for one in entries]
+            return raw(await listed(entries, lambda entry: summary(self.state, entry)))
+        kept = await self._kept(entries)
+        return raw(await listed(entries, lambda entry: _full(entry, kept.get(entry.pk, b"[]"))))
+
+    async def _kept(self, traces: Sequence[Trace]) -> Mapping[int, bytes]:
+        return {} if self._records is None else await self._records.embedded([one.pk for one in traces])
 
     @staticmethod
     async def _checked(keeper: TraceRecords, records: Any) -> Any:
