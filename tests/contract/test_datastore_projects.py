@@ -288,3 +288,14 @@ async def test_sync_of_many_records_keeps_their_order(store: Store) -> None:
     assert answer.status == 200
     assert [entry["id"] for entry in answer.json] == [*range(1, 601)] * 2
     assert {entry["status"] for entry in answer.json[600:]} == {"unchanged - same record"}
+
+
+async def test_a_long_list_comes_whole(store: Store) -> None:
+    records = [{**RECORD, "project_id": f"p{k}"} for k in range(5000)]
+    answer = await store("POST", "projects/sync/", records)
+    assert len(answer.text) > 1 << 20
+    assert [entry["project_id"] for entry in answer.json] == [record["project_id"] for record in records]
+    listed = await store("GET", "projects/")
+    assert [one["id"] for one in listed.json] == list(range(1, 5001))
+    assert listed.headers["Content-Type"] == "application/json"
+    assert (await store("HEAD", "projects/")).said == (200, None)

@@ -1,7 +1,7 @@
 """Answers of the datastore: JSON without blanks, errors in the contract's words."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,8 @@ NOT_ALLOWED = "You do not have permission to perform this action."
 NOT_FOUND = "Not found."
 
 _AT_ONCE = 250
+_WHOLE_MOST = 1 << 20
+"""Bytes."""
 
 
 class Refused(Exception):
@@ -67,15 +69,24 @@ def shown(value: Any, most: int = 255) -> str:
     return str(value)[:most]
 
 
-def raw(body: bytes, status: int = 200) -> web.Response:
-    """An answer that is JSON already."""
+def json_list(pieces: Sequence[bytes], status: int = 200) -> web.Response:
+    """A list whose entries are JSON already, with commas between those of one piece; a long one is sent piece by piece."""
+    body: Any = b"[" + b",".join(pieces) + b"]" if sum(map(len, pieces)) <= _WHOLE_MOST else _sent(pieces)
     return web.Response(body=body, status=status, content_type="application/json")
 
 
-async def listed(entries: Sequence[Any], say: Callable[[Any], Document]) -> bytes:
-    """A JSON list made in pieces, between which the event loop does its other work."""
+async def _sent(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+    before = b"["
+    for piece in pieces:
+        yield before + piece
+        before = b","
+    yield b"]"
+
+
+async def listed(entries: Sequence[Any], say: Callable[[Any], Document]) -> list[bytes]:
+    """The pieces of a JSON list; between two the event loop does its other work."""
     said = []
     for start in range(0, len(entries), _AT_ONCE):
         said.append(msgspec.json.encode([say(entry) for entry in entries[start : start + _AT_ONCE]])[1:-1])
         await asyncio.sleep(0)
-    return b"[" + b",".join(said) + b"]"
+    return said

@@ -10,7 +10,7 @@ from streams.catalog.datastore.entries import DatastoreTable
 from streams.catalog.outcome import Outcome
 from streams.catalog.state import State
 from web.datastore import fields
-from web.datastore.answers import Document, Invalid, Refused, answer, detail, listed, not_found, raw
+from web.datastore.answers import Document, Invalid, Refused, answer, detail, json_list, listed, not_found
 from web.datastore.body import Bodies
 from web.datastore.door import BASE, Answer, Endpoint
 from web.datastore.fields import Field, Query, check, on
@@ -113,7 +113,7 @@ class ResourceApi:
         assert self.resource.sync is not None
         records = await self.bodies.json(request)
         well, said = await synced(self.resource.sync, self.catalog, records, request[IDENTITY].name)
-        return raw(said, 200 if well else 400)
+        return json_list(said, 200 if well else 400)
 
     # ---- what these are made of
 
@@ -138,7 +138,7 @@ class ResourceApi:
         return answer(self.resource.document(self.state, entry, query, wrote=wrote), status)
 
     async def answer_all(self, entries: Sequence[Any], query: Query) -> web.StreamResponse:
-        return raw(await listed(entries, lambda entry: self.resource.document(self.state, entry, query)))
+        return json_list(await listed(entries, lambda entry: self.resource.document(self.state, entry, query)))
 
     async def create(self, request: web.Request, said: Mapping[str, Any]) -> Any:
         """The new object's entry."""

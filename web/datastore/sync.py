@@ -89,11 +89,11 @@ class _Bad:
     found: bool | None = None
 
 
-async def synced(sync: Sync, catalog: Catalog, records: Any, actor: str) -> tuple[bool, bytes]:
+async def synced(sync: Sync, catalog: Catalog, records: Any, actor: str) -> tuple[bool, list[bytes]]:
     """Store what can be stored, and say of each record what became of it.
 
     Returns:
-        whether all went well; the JSON list of what became of each.
+        whether all went well; the pieces of a JSON list of what became of each.
 
     Raises:
         Invalid: the body is neither a list nor an object.
@@ -113,7 +113,7 @@ async def synced(sync: Sync, catalog: Catalog, records: Any, actor: str) -> tupl
         well = well and not any("error" in entry["status"] for entry in entries)
         said.append(msgspec.json.encode(entries)[1:-1])  # here, so that no moment is long
         await asyncio.sleep(0)
-    return well, b"[" + b",".join(said) + b"]"
+    return well, said
 
 
 def _judged(sync: Sync, state: State, record: Any) -> Any:

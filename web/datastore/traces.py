@@ -12,7 +12,7 @@ from streams.catalog.datastore import commands, projects, traces
 from streams.catalog.datastore.entries import Trace
 from streams.catalog.state import State
 from web.datastore import filters
-from web.datastore.answers import Document, Invalid, answer, listed, raw
+from web.datastore.answers import Document, Invalid, answer, json_list, listed
 from web.datastore.body import Bodies
 from web.datastore.fields import Field, Query, check, on
 from web.datastore.kinds import choice, pk, text
@@ -131,9 +131,9 @@ class TracesApi(ResourceApi):
 
     async def answer_all(self, entries: Sequence[Any], query: Query) -> web.StreamResponse:
         if on(query, SUMMARY):
-            return raw(await listed(entries, lambda entry: summary(self.state, entry)))
+            return json_list(await listed(entries, lambda entry: summary(self.state, entry)))
         kept = await self._kept(entries)
-        return raw(await listed(entries, lambda entry: _full(entry, kept.get(entry.pk, b"[]"))))
+        return json_list(await listed(entries, lambda entry: _full(entry, kept.get(entry.pk, b"[]"))))
 
     async def _kept(self, traces: Sequence[Trace]) -> Mapping[int, bytes]:
         return {} if self._records is None else await self._records.embedded([one.pk for one in traces])
