@@ -3,7 +3,6 @@
 import secrets
 import string
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,11 +12,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
 
 from infra.errors import PowermonError
-from infra.publish import Publisher
-from infra.settings import Settings
 from schemas import topics
-from schemas.record_part import Records, encode_parts, weather_series
-from schemas.registry import Registry
+from schemas.record_part import Records, weather_series
 from schemas.topics import Topic
 from streams.catalog.commands import AddUser, ChangeRole, Command, IssueUserToken, RevokeUserToken, SetPassword
 from streams.catalog.datastore import projects, stations, traces
@@ -34,7 +30,6 @@ NO_SCOPE = "none"
 """What a token's scope says that may do nothing."""
 
 _DAY_MS = 86_400_000
-_PUBLISH_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,27 +180,13 @@ class Seeder:
     async def _records(self, topic: Topic, batches: list[Records]) -> None:
         records = np.concatenate(batches)
         await self._publish(topic, records)
-        self._say(f"{len(records):,} records are in {topic.name}, on their way to the store")
+        self._say(f"{len(records):,} records are in {topic.name}")
 
     async def _ask(self, command: Command) -> Outcome:
         outcome = await self._catalog.submit(command, actor="seed")
         if not outcome.accepted:
             raise SeedRefused(f"the catalog refused {command.KIND}: {outcome.detail}")
         return outcome
-
-
-def publish_to(settings: Settings) -> Publish:
-    """Writes batches to a stack's log, and waits until they are safe there."""
-
-    async def publish(topic: Topic, records: Records) -> None:
-        schema_id = Registry(settings.registry, settings.schema_cache).id_of(topic)
-        publisher = Publisher(settings.kafka, timeout_ms=int(_PUBLISH_S * 1000))
-        try:
-            await publisher.send_all(topic.name, encode_parts(topic, schema_id, uuid.uuid4().hex, records))
-        finally:
-            await publisher.close()
-
-    return publish
 
 
 def random_text() -> str:

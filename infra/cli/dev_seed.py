@@ -1,14 +1,25 @@
 """`powermon dev-seed` and `powermon prod-seed`: the first data of an energy datastore."""
 
+import asyncio
 import re
 from functools import partial
+from io import BytesIO
 
 import click
 
-from infra.cli import catalog
-from infra.seed import DAYS, SCOPE, TOKEN, Grant, Seeder, publish_to
+from infra.cli import catalog, sql
+from infra.errors import PowermonError
+from infra.seed import DAYS, SCOPE, TOKEN, Grant, Publish, Seeder
 from infra.settings import Settings
+from schemas.record_part import Records
+from schemas.registry import Registry
+from schemas.topics import Topic
+from sinks.records import TABLES
+from sinks.tables import Table
 from streams.catalog.view import CatalogView
+from web.datastore.record_log import RecordLog
+
+_WAIT_S, _PAUSE_S = 60.0, 0.2
 
 _say = partial(click.echo, err=True)
 
@@ -44,7 +55,7 @@ def dev_seed(grants: list[Grant], again: bool) -> None:
     """
 
     async def work(view: CatalogView) -> None:
-        await Seeder(view, publish_to(Settings()), _say).development([Grant(TOKEN, SCOPE, DAYS), *grants], again=again)
+        await Seeder(view, _publish_to(Settings()), _say).development([Grant(TOKEN, SCOPE, DAYS), *grants], again=again)
 
     catalog.with_catalog(work)
 
@@ -54,6 +65,42 @@ def prod_seed() -> None:
     """Make user admin with a random password, where there is none, and a token of theirs; both are shown only now."""
 
     async def work(view: CatalogView) -> None:
-        await Seeder(view, publish_to(Settings()), click.echo).production()
+        await Seeder(view, _publish_to(Settings()), click.echo).production()
 
     catalog.with_catalog(work)
+
+
+def _publish_to(settings: Settings) -> Publish:
+    """Writes batches to a stack's log, and waits until they can be read where a web server says so."""
+
+    async def publish(topic: Topic, records: Records) -> None:
+        table = TABLES[topic.name]
+        to = RecordLog(topic, table, settings.kafka, Registry(settings.registry, settings.schema_cache), None)
+        try:
+            offset = await to.publish(records)
+        finally:
+            await to.close()
+        await _readable(settings, table, offset)
+
+    return publish
+
+
+async def _readable(settings: Settings, table: Table, offset: int) -> None:
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + _WAIT_S
+    try:
+        while await asyncio.to_thread(_applied, settings, table) <= offset:
+            if loop.time() > until_s:
+                _say(f"the store has not applied them within {_WAIT_S:.0f} s; they will appear when it does")
+                return
+            await asyncio.sleep(_PAUSE_S)
+    except PowermonError as error:
+        _say(f"they are safe in the log; whether the store has them cannot be asked: {error}")
+
+
+def _applied(settings: Settings, table: Table) -> int:
+    """The offset below which every batch is in the table."""
+    out = BytesIO()
+    place = f"SELECT max(version) FROM {table.name} FINAL WHERE series = 0 AND start_us = 0"  # noqa: S608 -- our own name
+    sql.ask(settings.web, sql.token(settings), place, "TSV", out)
+    return int(out.getvalue() or 0)
