@@ -30,11 +30,17 @@ def roles(settings: Settings) -> list[Program]:
     scheme = "https" if settings.gateway_tls_cert else "http"
     gateway = _role(settings, "gateway", f"{scheme}://127.0.0.1:{settings.gateway_port}")
     workers = [_worker(settings, name, port) for name, port in settings.worker_ports.items()]
-    reader = [tic(settings)] if settings.tic_port and not settings.demo else []
+    others = [meter(settings), *([tic(settings)] if settings.tic_port and not settings.demo else [])]
     if settings.clickhouse_url:
         sink = _role(settings, "sink", f"http://127.0.0.1:{settings.sink_port}")
-        return [gateway, *workers, sink, _role(settings, "web", settings.web), *reader]
-    return [gateway, *workers, _role(settings, "store", settings.web), *reader]
+        return [gateway, *workers, sink, _role(settings, "web", settings.web), *others]
+    return [gateway, *workers, _role(settings, "store", settings.web), *others]
+
+
+def meter(settings: Settings) -> Program:
+    """The meter's worker, with or without OpenDSM: somebody must answer a run."""
+    variables = {} if settings.kafka_bootstrap else {"POWERMON_INSTANCE": settings.instance or "meter-1"}
+    return _role(settings, "meter", f"http://127.0.0.1:{settings.meter_port}", **variables)
 
 
 def tic(settings: Settings) -> Program:
@@ -83,6 +89,7 @@ def ports(settings: Settings) -> list[tuple[str, str, int]]:
     if settings.clickhouse_url:
         used.append(("sink_port", "127.0.0.1", settings.sink_port))
     used.append(("web_port", settings.web_host, settings.web_port))
+    used.append(("meter_port", "127.0.0.1", settings.meter_port))
     if settings.tic_port or settings.demo:
         used.append(("tic_health_port", "127.0.0.1", settings.tic_health_port))
     return used

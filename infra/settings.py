@@ -110,6 +110,12 @@ class Settings(BaseSettings):
     homeassistant_every_s: float = Field(5, ge=1, le=60, description="how often Home Assistant is told at most")
     tic_health_port: int = Field(8093, description="health and metrics of `powermon tic` (127.0.0.1)")
 
+    meter_port: int = Field(8094, description="health and metrics of `powermon meter` (127.0.0.1)")
+    meter_slots: int = Field(
+        1, ge=1, le=64, description="how many runs `powermon meter` computes at a time; each takes a core and 450 MB"
+    )
+    meter_timeout_s: float = Field(120, ge=1, le=3600, description="a run that takes longer is ended as FAILED")
+
     instance: str = Field(
         "", description="stable name of this worker or sink within its group (static membership); empty: a dynamic member"
     )
@@ -150,6 +156,11 @@ class Settings(BaseSettings):
     def parts(self) -> Path:
         """Folder of the downloaded Java parts."""
         return Path(__file__).parents[1] / self.cache
+
+    @property
+    def compiled(self) -> Path:
+        """Folder of compiled code of the meter's libraries."""
+        return self.parts / "numba"
 
     @cached_property
     def kafka(self) -> str:

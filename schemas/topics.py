@@ -53,5 +53,29 @@ CONSUMPTION = Topic(
     "consumption.records", "trace", "record_part.avsc", 1, {**_FOR_EVER, "message.timestamp.type": "LogAppendTime"}
 )
 WEATHER = Topic("weather.records", "series", "record_part.avsc", 1, {**_FOR_EVER, "message.timestamp.type": "LogAppendTime"})
+METER_RUNS = Topic("meter.runs", "project", "meter_run.avsc", None, _FOR_EVER)
+# What the meter's worker writes in transactions: one partition, so that one commit is one marker in each.
+METER_RUN_STATUS = Topic("meter.run-status", "run", "meter_run_status.avsc", 1, {**_FOR_EVER, "cleanup.policy": "compact"})
+METER_RESULTS = Topic("meter.results", "run", "meter_result.avsc", 1, _FOR_EVER)
+METER_MODELS = Topic("meter.models", "run/trace/period", "meter_model.avsc", 1, _FOR_EVER)
 
-ALL = (READINGS, TIC_FRAMES, MINUTES, LATE, TIC_MINUTES, TIC_LATE, CONFLICTS, DEAD_LETTERS, CATALOG, CONSUMPTION, WEATHER)
+ALL = (
+    READINGS,
+    TIC_FRAMES,
+    MINUTES,
+    LATE,
+    TIC_MINUTES,
+    TIC_LATE,
+    CONFLICTS,
+    DEAD_LETTERS,
+    CATALOG,
+    CONSUMPTION,
+    WEATHER,
+    METER_RUNS,
+    METER_RUN_STATUS,
+    METER_RESULTS,
+    METER_MODELS,
+)
+
+IN_TRANSACTIONS = frozenset({METER_RUN_STATUS.name, METER_RESULTS.name, METER_MODELS.name})
+"""Behind the last message of these stands a marker that no reader is given."""

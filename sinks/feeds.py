@@ -17,7 +17,7 @@ from schemas.run import Run
 from schemas.tic_batch import FrameDecoder
 from schemas.tic_minute import TicMinute, decode_minute
 from schemas.topics import Topic
-from sinks import metrics, rows, tables, tic_rows
+from sinks import meter_rows, metrics, rows, tables, tic_rows
 from sinks.clickhouse import ClickHouse
 from sinks.tables import Table
 
@@ -105,6 +105,7 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
         Feed(topics.CONFLICTS, tables.CONFLICTS_RAW, conflict_rows, reports=True),
         Feed(topics.TIC_FRAMES, tables.TIC_FRAMES_RAW, frame_rows, reports=False),  # the worker reports these
         tic_minute_feed(schema_of, topics.TIC_MINUTES, tables.TIC_MINUTES_RAW),
+        *(meter_feed(schema_of, *one) for one in meter_rows.FEEDS),
     )
     return {feed.topic.name: feed for feed in every}
 
@@ -134,6 +135,15 @@ def tic_minute_feed(schema_of: wire.SchemaOf, topic: Topic, table: Table) -> Fee
         return tic_rows.minutes(found), rejected
 
     return Feed(topic, table, minute_rows, reports=True)
+
+
+def meter_feed(schema_of: wire.SchemaOf, topic: Topic, table: Table, decode: meter_rows.Decode) -> Feed:
+    """What the meter's worker wrote, into one table."""
+
+    def found(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        return meter_rows.rows(table, decode, schema_of, taken.values, taken.offset.tolist())
+
+    return Feed(topic, table, found, reports=True)
 
 
 def carry(store: ClickHouse, feed: Feed, taken: Taken, threads: Executor) -> tuple[int, Rejected]:

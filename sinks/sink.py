@@ -184,6 +184,9 @@ class Sink:
             except KafkaException:
                 continue
             lag = max(0, end - at.offset) if at.offset >= 0 and end >= 0 else 0
+            if tp.topic in topics.IN_TRANSACTIONS:
+                metrics.LAG.labels(tp.topic, tp.partition).set(max(0, lag - 1))  # but for the marker behind a commit
+                continue  # what was aborted is given to nobody either: such a lag says nothing
             metrics.LAG.labels(tp.topic, tp.partition).set(lag)
             behind += lag
         self._behind = behind

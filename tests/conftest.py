@@ -49,7 +49,7 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[
     """Settings of a stack of its own: a fresh data folder, free ports, 4 partitions; arguments override."""
 
     def make(**values: object) -> Settings:
-        ports = ("kafka", "kafka_controller", "registry", "gateway", "web", "worker", "sink", "tic_health")
+        ports = ("kafka", "kafka_controller", "registry", "gateway", "web", "worker", "sink", "tic_health", "meter")
         own: dict[str, object] = {f"{name}_port": free_port() for name in ports}
         return Settings.model_validate({"data": tmp_path_factory.mktemp("stack"), "partitions": 4, **own, **values})
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "sink": "roles:sink",
     "web": "roles:web",
     "store": "roles:store",
+    "meter": "roles:meter",
     "sensors": "sensors:sensors",
     "sites": "sites:sites",
     "tokens": "tokens:tokens",

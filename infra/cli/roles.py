@@ -1,4 +1,4 @@
-"""`powermon gateway | worker | sink | web | store`: one role each, until SIGTERM or Ctrl-C."""
+"""`powermon gateway | worker | sink | web | store | meter`: one role each, until SIGTERM or Ctrl-C."""
 
 import asyncio
 import importlib
@@ -76,3 +76,9 @@ def web() -> None:
 def store() -> None:
     """Sink and web in one process, for the embedded ClickHouse engine."""
     start("store", "infra.store")
+
+
+@click.command()
+def meter() -> None:
+    """Compute what was asked for in the datastore: project runs."""
+    start("meter", "infra.meter")

@@ -90,6 +90,7 @@ def _show(settings: Settings, hello: accounts.Welcome) -> None:
     table.add_row("schema registry", settings.registry)
     for name, port in settings.worker_ports.items():
         table.add_row(name, f"http://127.0.0.1:{port}/metrics")
+    table.add_row("meter", f"http://127.0.0.1:{settings.meter_port}/metrics")
     if settings.tic_port or settings.demo:
         table.add_row("tic", f"http://127.0.0.1:{settings.tic_health_port}/metrics")
     if settings.demo:
