@@ -1,5 +1,7 @@
 """Registry, runs as the catalog knows them, and weather stations: the contract, a test a sentence."""
 
+import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +9,10 @@ from typing import Any
 import pytest
 
 from streams.catalog.datastore.entries import Run
+from tests.fakes.catalog import FakeCatalog
 from tests.fakes.datastore import READ, Store, datastore
+from web.datastore.api import Datastore
+from web.datastore.door import Endpoint
 from web.datastore.ports import RunStatus
 
 # ---- registry
@@ -168,3 +173,22 @@ async def test_a_weather_station_and_its_sync(store: Store) -> None:
     taken = {"station_id": ["weather station with this station id already exists."]}
     assert (await store("POST", "weather_stations/", {"station_id": "724940"})).said == (400, taken)
     assert (await store("DELETE", "weather_stations/1/")).status == 204
+
+
+# ---- the document
+
+
+async def test_every_endpoint_and_method_is_described_and_no_other() -> None:
+    async def nothing(_: Any) -> Any:
+        raise AssertionError("only described here")
+
+    more = Endpoint("/api/v1/others/{pk}/sync2/", {"POST": nothing, "GET": nothing}, about={"POST": "Others"})
+    api = Datastore(FakeCatalog(), lambda: 0.0, meter=Meter(), endpoints=[more])
+    paths, schemas = api.described()
+    assert {path: {m.upper() for m in methods} for path, methods in paths.items()} == {
+        one.path: set(one.methods) for one in api.endpoints
+    }
+    ids = [one["operationId"] for methods in paths.values() for one in methods.values()]
+    assert len(ids) == len(set(ids))
+    named = {ref.rpartition("/")[2] for ref in re.findall(r'"\$ref": "([^"]+)"', json.dumps(paths))}
+    assert named == set(schemas)

@@ -62,7 +62,7 @@ class Datastore:
 
     def described(self) -> tuple[Document, Document]:
         """Paths and schemas of the OpenAPI document."""
-        return document.paths(self.resources), document.components(self.resources)
+        return document.paths(self.resources, self.endpoints), document.components(self.resources)
 
 
 async def _root(request: web.Request) -> web.StreamResponse:

@@ -1,10 +1,11 @@
 """What the OpenAPI document says of the datastore, made from its tables."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from web.datastore.answers import Document
-from web.datastore.door import BASE
+from web.datastore.door import BASE, Endpoint
 from web.datastore.fields import Field
 from web.datastore.registry import SUMMARY_PATH
 from web.datastore.resource import Resource
@@ -57,8 +58,8 @@ def components(resources: Iterable[Resource]) -> Document:
     return found
 
 
-def paths(resources: Iterable[Resource]) -> Document:
-    """The operations of the resources, by path."""
+def paths(resources: Iterable[Resource], endpoints: Iterable[Endpoint]) -> Document:
+    """The operations of the resources, and of every other endpoint, by path."""
     found: Document = {
         BASE: {"get": _operation("get_datastore", "The resources and their addresses", {200: _json({"type": "object"})}, (401,))},
     }
@@ -67,7 +68,23 @@ def paths(resources: Iterable[Resource]) -> Document:
     partner = _operation("get_registry_summary", "Results of a partner's projects", {200: _json({"type": "object"})}, (401, 403))
     partner["description"] = "With the connection's own token: `Authorization: Token UUID`."
     found[SUMMARY_PATH] = {"get": partner}
+    for endpoint in endpoints:
+        if endpoint.path not in found:
+            found[endpoint.path] = {method.lower(): _other(endpoint, method) for method in endpoint.methods}
     return found
+
+
+def _other(one: Endpoint, method: str) -> Document:
+    """An operation that no table describes."""
+    where = one.path.removeprefix(BASE)
+    word = "_".join(re.findall(r"\w+", where))
+    parameters = [_PK] if "{pk}" in one.path else [_query(name, "selects") for name in one.filters if method == "GET"]
+    writes = method in ("POST", "PUT", "PATCH")
+    status = 204 if method == "DELETE" else 201 if method == "POST" and not where.endswith(("sync/", "sync2/")) else 200
+    errors = (401, 403, *((404,) if "{pk}" in one.path else ()), *(_WRITES if writes else ()))
+    done = {"description": "Removed."} if status == 204 else _json({})
+    summary = one.about.get(method, f"{method} {where}")
+    return _operation(f"{method.lower()}_{word}", summary, {status: done}, errors, parameters, _body({}) if writes else None)
 
 
 def _resource(one: Resource) -> Document:

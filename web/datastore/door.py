@@ -1,7 +1,7 @@
 """Who may come in, and which method of a path is theirs: 401, then 403, then the rest."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -29,12 +29,16 @@ class Endpoint:
         methods: what answers each.
         scoped: whether a token needs a scope for it.
         signed: whether it needs a token of ours.
+        about: what it is, by method, for the document; of a resource's own paths the document knows.
+        filters: parameters of the query that select.
     """
 
     path: str
     methods: Mapping[str, Answer]
     scoped: bool = True
     signed: bool = True
+    about: Mapping[str, str] = field(default_factory=dict)
+    filters: tuple[str, ...] = ()
 
 
 class Door:
