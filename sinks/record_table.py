@@ -48,7 +48,7 @@ def known(store: ClickHouse, table: Table, records: Sequence[Records]) -> tuple[
     """How far the log is in the table, and of the records named those that are there: both of one moment."""
     found = store.arrow(
         f"SELECT series, start_us, id, version, resume FROM {table.name} FINAL "
-        f"WHERE NOT removed AND ((series = 0 AND start_us = 0) OR {_named(records)})"
+        f"WHERE NOT removed AND ((series = 0 AND start_us = 0) OR {named(records)})"
     )
     series, start_us, record_id, version, resume = (
         found.column(name).to_numpy().astype(np.int64) for name in ("series", "start_us", "id", "version", "resume")
@@ -87,7 +87,7 @@ def insert(store: ClickHouse, table: Table, rows: Rows, after: Place, refused: I
     store.insert(table.name, pa.RecordBatch.from_pydict(columns), in_one=True)
 
 
-def _named(records: Sequence[Records]) -> str:
+def named(records: Sequence[Records]) -> str:
     """A condition that is true of all these records; of others too when they are many."""
     if not records:
         return "false"

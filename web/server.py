@@ -29,6 +29,8 @@ from web.api.tariffs import TariffsApi
 from web.api.users import UsersApi
 from web.auth import problem
 from web.datastore.api import Datastore
+from web.datastore.body import Bodies
+from web.datastore.record_doors import RecordDoors
 from web.html import secure
 from web.identity import Catalog
 from web.outages import Parts, asks_of
@@ -55,7 +57,9 @@ def create_app(
         replays: what works for /api/v1/replays; None: that address is not there.
     """
     site = Site(settings, clickhouse, catalog_view, clock or time.time, beside or Beside())
-    datastore = Datastore(catalog_view, site.clock)
+    bodies = Bodies()
+    kept = RecordDoors(settings, clickhouse, catalog_view, bodies)
+    datastore = Datastore(catalog_view, site.clock, bodies=bodies, records=kept.records, endpoints=kept.endpoints())
     app = web.Application(middlewares=[_errors, datastore.guard, site.auth.guard], client_max_size=_BODY_MAX)
     app.on_response_prepare.append(secure)
 
@@ -70,6 +74,7 @@ def create_app(
         await site.meters.feed.close()
         await site.plots.close()
         await client.close()
+        await kept.close()
         site.sessions.save(site.clock())
 
     async def list_sensors(request: web.Request) -> web.Response:

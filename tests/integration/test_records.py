@@ -1,12 +1,10 @@
 """Records on a real broker and ClickHouse: the same ids whatever stops the store."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
-from infra.running import Running
 from infra.settings import Settings
 from schemas import topics
 from schemas.record_part import RECORD, Records

@@ -1,12 +1,16 @@
 """What comes in a request's body. A large one is parsed beside the event loop, in pieces."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from web.datastore.answers import Refused, detail
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BODY_MOST = 50 * 1024 * 1024
 """Bytes."""
@@ -29,12 +33,9 @@ class Bodies:
         Raises:
             Refused: it is too large (413), of another media type (415) or no JSON (400).
         """
-        body = await read(request)
+        body = await self.raw(request)
         if not body:
             return {}
-        media = request.headers.get("Content-Type", "")
-        if media.partition(";")[0].strip().lower() != "application/json":
-            raise detail(415, f'Unsupported media type "{media[:200]}" in request.')
         try:
             if len(body) <= _SMALL:
                 return msgspec.json.decode(body)
@@ -42,6 +43,23 @@ class Bodies:
                 return await asyncio.to_thread(_decoded, body)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise detail(400, f"JSON parse error - {error}"[:300]) from error
+
+    async def raw(self, request: web.Request) -> bytes:
+        """The bytes of a body that says it is JSON, or none.
+
+        Raises:
+            Refused: it is too large (413) or of another media type (415).
+        """
+        body = await read(request)
+        media = request.headers.get("Content-Type", "")
+        if body and media.partition(";")[0].strip().lower() != "application/json":
+            raise detail(415, f'Unsupported media type "{media[:200]}" in request.')
+        return body
+
+    async def beside(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something with a large body in a thread; no more than a few at a time."""
+        async with self._room:
+            return await asyncio.to_thread(call, *args, **kwargs)
 
 
 async def read(request: web.Request) -> bytes:
