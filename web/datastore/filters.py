@@ -31,7 +31,7 @@ def selected(filters: Mapping[str, Filter], state: State, query: MultiMapping[st
             if found is None:
                 return nothing
             fits.append(found)
-    return lambda entry: all(one(entry) for one in fits)
+    return fits[0] if len(fits) == 1 else lambda entry: all(one(entry) for one in fits)
 
 
 def pk_of(value: str) -> int | None:
