@@ -40,8 +40,8 @@ def components(resources: Iterable[Resource]) -> Document:
     """The schema of each resource's body, and of an error."""
     found: Document = {
         "DatastoreError": {
-            "type": "object",
-            "description": "`detail`, or a list of texts for each field that is wrong.",
+            "type": ["object", "array"],
+            "description": "`detail`, or a list of texts for each field that is wrong; of several records a list.",
             "properties": {"detail": {"type": "string"}},
         }
     }
