@@ -121,8 +121,9 @@ def _hours_plots(past_points: ColumnDataSource) -> list[Any]:
     look.missing_spans(plot, ColumnDataSource({"x0": [], "x1": []}, name="past_gaps"))
     for phase in seconds.PHASES:
         colour = look.PHASE_COLOURS[phase]
-        band = {"y1": f"min_{phase}", "y2": f"max_{phase}"}
-        plot.varea("t", **band, source=past_points, name=phase, fill_color=colour, fill_alpha=0.16)
+        # Bars, one for each minute: an area would be drawn across gaps.
+        band = {"bottom": f"min_{phase}", "top": f"max_{phase}", "width": MINUTE_S * 1000}
+        plot.vbar("t", **band, source=past_points, name=phase, line_color=None, fill_color=colour, fill_alpha=0.16)
     lines = []
     for phase in seconds.PHASES:
         colour = look.PHASE_COLOURS[phase]
