@@ -3,19 +3,18 @@
 import asyncio
 import re
 from functools import partial
-from io import BytesIO
 
 import click
 
-from infra.cli import catalog, sql
+from infra.cli import catalog
 from infra.errors import PowermonError
 from infra.seed import DAYS, SCOPE, TOKEN, Grant, Publish, Seeder
 from infra.settings import Settings
 from schemas.record_part import Records
 from schemas.registry import Registry
 from schemas.topics import Topic
+from sinks import broker
 from sinks.records import TABLES
-from sinks.tables import Table
 from streams.catalog.view import CatalogView
 from web.datastore.record_log import RecordLog
 
@@ -74,33 +73,28 @@ def _publish_to(settings: Settings) -> Publish:
     """Writes batches to a stack's log, and waits until they can be read where a web server says so."""
 
     async def publish(topic: Topic, records: Records) -> None:
-        table = TABLES[topic.name]
-        to = RecordLog(topic, table, settings.kafka, Registry(settings.registry, settings.schema_cache), None)
+        to = RecordLog(topic, TABLES[topic.name], settings.kafka, Registry(settings.registry, settings.schema_cache), None)
         try:
             offset = await to.publish(records)
         finally:
             await to.close()
-        await _readable(settings, table, offset)
+        await _readable(settings, topic, offset)
 
     return publish
 
 
-async def _readable(settings: Settings, table: Table, offset: int) -> None:
+async def _readable(settings: Settings, topic: Topic, offset: int) -> None:
     loop = asyncio.get_running_loop()
     until_s = loop.time() + _WAIT_S
+    asker = broker.consumer(settings, broker.RECORDS_GROUPS[topic.name])  # only asks; it never joins the group
+    place = topic.name, 0
     try:
-        while await asyncio.to_thread(_applied, settings, table) <= offset:
+        while (await asyncio.to_thread(broker.committed, asker, [place]))[place] <= offset:
             if loop.time() > until_s:
                 _say(f"the store has not applied them within {_WAIT_S:.0f} s; they will appear when it does")
                 return
             await asyncio.sleep(_PAUSE_S)
     except PowermonError as error:
         _say(f"they are safe in the log; whether the store has them cannot be asked: {error}")
-
-
-def _applied(settings: Settings, table: Table) -> int:
-    """The offset below which every batch is in the table."""
-    out = BytesIO()
-    place = f"SELECT max(version) FROM {table.name} FINAL WHERE series = 0 AND start_us = 0"  # noqa: S608 -- our own name
-    sql.ask(settings.web, sql.token(settings), place, "TSV", out)
-    return int(out.getvalue() or 0)
+    finally:
+        await asyncio.to_thread(asker.close)

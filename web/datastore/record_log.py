@@ -15,7 +15,7 @@ from sinks.tables import Table
 WAIT_S = 30.0
 """How long a request waits for the store, beyond what it takes to publish."""
 
-_PAUSE_S = (0.005, 0.1)
+_PAUSE_S = (0.005, 0.05)
 
 
 class Schemas(Protocol):
