@@ -30,7 +30,9 @@ from web.api.users import UsersApi
 from web.auth import problem
 from web.datastore.api import Datastore
 from web.datastore.body import Bodies
+from web.datastore.meter import MeterLog
 from web.datastore.record_doors import RecordDoors
+from web.datastore.results import ResultsApi
 from web.html import secure
 from web.identity import Catalog
 from web.outages import Parts, asks_of
@@ -59,13 +61,16 @@ def create_app(
     site = Site(settings, clickhouse, catalog_view, clock or time.time, beside or Beside())
     bodies = Bodies()
     kept = RecordDoors(settings, clickhouse, catalog_view, bodies)
-    datastore = Datastore(catalog_view, site.clock, bodies=bodies, records=kept.records, endpoints=kept.endpoints())
+    meter = MeterLog(settings.kafka, Registry(settings.registry, settings.schema_cache), clickhouse, catalog_view)
+    endpoints = [*kept.endpoints(), *ResultsApi(catalog_view, meter).endpoints()]
+    datastore = Datastore(catalog_view, site.clock, bodies=bodies, records=kept.records, meter=meter, endpoints=endpoints)
     app = web.Application(middlewares=[_errors, datastore.guard, site.auth.guard], client_max_size=_BODY_MAX)
     app.on_response_prepare.append(secure)
 
     async def parts(app: web.Application) -> AsyncIterator[None]:
         client = ClientSession()
         await site.plots.start()
+        await meter.start()
         around = Parts(asks_of(settings, clickhouse, client), site.clock)
         api = SensorsApi(site.fleet, around, site.boot, site.clock)
         app[_API] = api
@@ -75,6 +80,7 @@ def create_app(
         await site.plots.close()
         await client.close()
         await kept.close()
+        await meter.close()
         site.sessions.save(site.clock())
 
     async def list_sensors(request: web.Request) -> web.Response:

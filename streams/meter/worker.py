@@ -83,6 +83,7 @@ class Worker:
         self._free = list(slots)
         self._slots = list(slots)
         self._jobs: dict[int, Job] = {}
+        self._ended: set[int] = set()  # runs that ended here: one may be asked for twice when a web server died over it
         self._stop = threading.Event()
         self._problem: str | None = "waiting for the broker to assign partitions"
         self._beat_s = time.monotonic()
@@ -192,6 +193,9 @@ class Worker:
             self._wait(error)
             self._member.seek(TopicPartition(topics.METER_RUNS.name, partition, offset))
             return
+        if run.run in self._ended:
+            self._pass_over(message)
+            return
         job = Job(run, partition, offset, attempt, self._free.pop(), time.monotonic())
         self._jobs[partition] = job
         self._hold_still(self._member)
@@ -288,6 +292,7 @@ class Worker:
             self._end(job, FAILED, f"{error}; divide the project")
             return
         log.info("a run has ended", run=job.run.run, status=job.status, seconds=round(time.monotonic() - job.begun_s, 1))
+        self._ended.add(job.run.run)
         metrics.RUNS.labels(job.status).inc()
         metrics.SECONDS.observe(time.monotonic() - job.begun_s)
         self._drop(job.partition)
@@ -300,9 +305,12 @@ class Worker:
         """A message that is no run goes to the dead letters, and reading goes on behind it."""
         m = message
         letter = DeadLetter(m.topic(), m.partition(), m.offset(), m.key(), m.value(), reason, m.timestamp()[1], "meter")
-        dead = (topics.DEAD_LETTERS.name, *letter.message(self._registry.id_of(topics.DEAD_LETTERS)))
+        self._pass_over(message, (topics.DEAD_LETTERS.name, *letter.message(self._registry.id_of(topics.DEAD_LETTERS))))
+
+    def _pass_over(self, m: Taken, *messages: Message) -> None:
+        """Read on behind a message."""
         try:
-            self._ledger.write([dead], m.partition(), m.offset() + 1)
+            self._ledger.write(messages, m.partition(), m.offset() + 1)
         except LogUnavailable as error:
             self._wait(error)
             self._member.seek(TopicPartition(m.topic(), m.partition(), m.offset()))

@@ -346,6 +346,17 @@ class RequestRun(_Run, frozen=True, kw_only=True):
     meter_settings: Json | None = None
 
 
+class RemoveResult(_Run, frozen=True, kw_only=True):
+    """Nobody is shown the result of a run any more; the run stays.
+
+    Attributes:
+        pk: of the run, which is the result's too.
+    """
+
+    KIND: ClassVar[str] = "datastore.result.remove"
+    pk: Pk
+
+
 # ---- registry
 
 
@@ -448,6 +459,7 @@ DatastoreCommand = (
     | RemoveTrace
     | UpsertTrace
     | RequestRun
+    | RemoveResult
     | CreateConnection
     | ChangeConnection
     | RemoveConnection

@@ -80,6 +80,7 @@ class Trace:
 class Run:
     """Attributes:
     meter_settings: JSON text, or None.
+    result_removed: nobody is shown its result.
     """
 
     pk: int
@@ -87,6 +88,7 @@ class Run:
     meter_class: str
     meter_settings: str | None
     added_us: int
+    result_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

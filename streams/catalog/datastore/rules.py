@@ -43,6 +43,7 @@ RULES: dict[Any, Callable[[State, Any, int], Outcome]] = {
     commands.RemoveTrace: traces.remove,
     commands.UpsertTrace: traces.upsert,
     commands.RequestRun: runs.request,
+    commands.RemoveResult: runs.remove_result,
     commands.CreateConnection: connections.create,
     commands.ChangeConnection: connections.change,
     commands.RemoveConnection: connections.remove,
