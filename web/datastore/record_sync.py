@@ -21,7 +21,7 @@ from web.identity import Catalog
 CREATED, UPDATED, SAME = "created", "updated", "unchanged - same record"
 _KEYS = ("project_id", "interpretation", "start")
 _SYNCED = ("value", "estimated")
-_AT_ONCE = 1000
+_AT_ONCE = 250
 
 Key = tuple[int, int]
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
-import msgspec
 import numpy as np
 from aiohttp import web
 
 from schemas.record_part import ESTIMATED, MOVED, RECORD, REMOVED, Records
 from streams.catalog.datastore import values
 from streams.catalog.state import State
-from web.datastore import record_bodies
+from web.datastore import answers, record_bodies
 from web.datastore.answers import Document, Invalid, Refused, answer, no_dictionary, not_found
 from web.datastore.body import Bodies
 from web.datastore.door import BASE, Endpoint
@@ -68,11 +67,14 @@ class RecordsApi:
 
     def endpoints(self) -> list[Endpoint]:
         one = {"GET": self.show, "PUT": self.put, "PATCH": self.patch, "DELETE": self.remove}
+        each = {"GET": "One record", "PUT": "Change a record", "PATCH": "Change what is named", "DELETE": "Remove a record"}
+        every = {"GET": "All records of all traces", "POST": "Add one record, or a list: all or none"}
+        sync2 = {"POST": "Set many records (metadata_id, start, value, estimated): all or none"}
         return [
-            Endpoint(PATH, {"GET": self.every, "POST": self.add}),
-            Endpoint(f"{PATH}{{pk}}/", one),
-            Endpoint(f"{PATH}sync/", {"POST": self.sync}),
-            Endpoint(f"{PATH}sync2/", {"POST": self.sync2}),
+            Endpoint(PATH, {"GET": self.every, "POST": self.add}, about=every, filters=("metadata", "start")),
+            Endpoint(f"{PATH}{{pk}}/", one, about=each),
+            Endpoint(f"{PATH}sync/", {"POST": self.sync}, about={"POST": "Store records by project, interpretation and start"}),
+            Endpoint(f"{PATH}sync2/", {"POST": self.sync2}, about=sync2),
         ]
 
     # ---- reading
@@ -105,15 +107,15 @@ class RecordsApi:
             said = check(FIELDS, self._catalog.state, record_bodies.json_of(body))
             records = _line(said["metadata"], said["start_us"], said["value"], estimated=said.get("estimated", False))
             await self._log.write(records)
-            return answer(consumption_rows(await self._written(records))[0], 201)
+            return answer(consumption_rows(await asyncio.to_thread(self._ordered, records))[0], 201)
         try:
             records = await self._columns(body, SentRecord, self._metadata, blank=False)
         except Unfit:
             sent = await self._bodies.beside(record_bodies.json_of, body)
             records = await self._bodies.beside(self._one_by_one, FIELDS, sent)
         await self._log.write(records)
-        rows = await asyncio.to_thread(consumption_rows, await self._written(records))
-        return web.Response(body=msgspec.json.encode(rows), status=201, content_type="application/json")
+        body = await asyncio.to_thread(lambda: b"".join(json_list(self._ordered(records), consumption_rows)))
+        return web.Response(body=body, status=201, content_type="application/json")
 
     async def put(self, request: web.Request) -> web.StreamResponse:
         return await self._change(request, partial=False)
@@ -138,7 +140,7 @@ class RecordsApi:
             raise no_dictionary(sent)
         entries = await self._sync.entries(sent)
         wrong = any("error" in entry["status"] for entry in entries)
-        return answer(entries, 400 if wrong else 200)
+        return answers.json_list(await answers.listed(entries, lambda entry: entry), 400 if wrong else 200)
 
     async def sync2(self, request: web.Request) -> web.StreamResponse:
         body = await self._bodies.raw(request) or b"{}"
@@ -236,14 +238,18 @@ class RecordsApi:
             raise Invalids(errors)
         return np.concatenate(lines) if lines else np.zeros(0, RECORD)
 
-    async def _written(self, records: Records) -> Found:
-        """The records as they are stored now, in the order of these."""
-        return await asyncio.to_thread(self._ordered, records)
-
     def _ordered(self, records: Records) -> Found:
+        """The records as they are stored now, in the order of these.
+
+        Raises:
+            Refused: 404, somebody has removed one meanwhile.
+        """
         found = self._reads.of(records)
         at = found.by_key()
-        return found.take([at[key] for key in zip(records["series"].tolist(), records["start_us"].tolist(), strict=True)])
+        places = [at.get(key) for key in zip(records["series"].tolist(), records["start_us"].tolist(), strict=True)]
+        if None in places:
+            raise not_found()
+        return found.take(places)
 
 
 class Invalids(Invalid):

@@ -41,7 +41,11 @@ class WeatherApi:
         self._catalog, self._bodies, self._reads, self._log = catalog, bodies, reads, log
 
     def endpoints(self) -> list[Endpoint]:
-        return [Endpoint(PATH, {"GET": self.every}), Endpoint(f"{PATH}sync2/", {"POST": self.sync2})]
+        sync2 = {"POST": "Set many records (station_id, start, value, kind OBSERVED or NORMAL): all or none"}
+        return [
+            Endpoint(PATH, {"GET": self.every}, about={"GET": "All weather records"}, filters=("station_id", "kind", "start")),
+            Endpoint(f"{PATH}sync2/", {"POST": self.sync2}, about=sync2),
+        ]
 
     async def every(self, request: web.Request) -> web.StreamResponse:
         """All records, or those of `station_id`, `kind` and `start`."""
