@@ -26,6 +26,9 @@ YEAR_DAYS = 365
 HALF = 0.5
 """A day of which more is known than this part has weather."""
 
+_OURS = {"eemeter.data_quality.utc_index"}
+"""Warnings about what was chosen here with care."""
+
 _CLASSES: dict[str, tuple[Any, Any, Any]] = {
     "daily": (eemeter.DailyModel, eemeter.DailyBaselineData, eemeter.DailyReportingData),
     "billing": (eemeter.BillingModel, eemeter.BillingBaselineData, eemeter.BillingReportingData),
@@ -178,7 +181,7 @@ def fit(usage: Usage, temperature: Series, settings: MeterSettings) -> Model:
     with quiet():
         data = _data(_CLASSES[usage.kind][1], usage, temperature)
         _qualified(data.disqualification, settings)
-        told = [sentence(w) for w in data.warnings]
+        told = [sentence(w) for w in data.warnings if w.qualified_name not in _OURS]
         if settings.ignore_disqualification:
             told += [f"disqualified, and modelled all the same: {sentence(w)}" for w in data.disqualification]
         if usage.kind == "daily" and (same := _constant(usage, settings, told)) is not None:
@@ -226,14 +229,42 @@ def _data(cls: Any, usage: Usage, temperature: Series) -> Any:
     energy = usage.energy
     if usage.kind == "billing":
         # A row that ends the last bill, and the weather of that very hour: without either the bill is lost.
-        bills = pd.concat([energy, pd.Series([np.nan], index=pd.DatetimeIndex([usage.end]))]).to_frame("observed")
+        known, ends = _known_bills(energy, usage.end)
+        bills = pd.concat([known, pd.Series([np.nan], index=ends[-1:])]).to_frame("observed")
         cut = temperature[(temperature.index >= energy.index[0]) & (temperature.index <= usage.end)]
-        return cls.from_series(bills, cut.to_frame(), usage.zero_is_missing, settings=_ANY_LENGTH)
+        unknown = [span for span, value in zip(zip(energy.index, ends, strict=True), energy, strict=True) if np.isnan(value)]
+        return _blanking(cls, unknown).from_series(bills, cut.to_frame(), usage.zero_is_missing, settings=_ANY_LENGTH)
     cut = temperature[(temperature.index >= energy.index[0]) & (temperature.index < usage.end)]
     if usage.kind == "hourly":
         both = pd.concat([energy, cut], axis=1)
         return cls(both, usage.zero_is_missing, settings=_ANY_LENGTH)
     return cls.from_series(energy.to_frame(), cut.to_frame(), usage.zero_is_missing, settings=_ANY_LENGTH)
+
+
+def _known_bills(energy: Series, end: Any) -> tuple[Series, Any]:
+    """Bills with something in place of those that are not known, and where each ends."""
+    ends = energy.index[1:].append(pd.DatetimeIndex([end]))
+    days = (ends - energy.index).total_seconds().to_numpy() / 86_400
+    per_day = energy.sum() / days[energy.notna().to_numpy()].sum()
+    return energy.fillna(pd.Series(per_day * days, index=energy.index)), ends
+
+
+def _blanking(cls: Any, unknown: list[tuple[Any, Any]]) -> Any:
+    """A class of data whose days of unknown bills are missing.
+
+    OpenDSM takes such a bill out before it looks how long the others are: the one before it then seems to last as long
+    as both, is off-cycle, and lost as well.
+    """
+    if not unknown:
+        return cls
+
+    def without(self: Any, table: Any) -> Any:
+        days = cls._compute_meter_value_df(self, table)
+        for start, end in unknown:
+            days.loc[(days.index >= start) & (days.index < end), "observed"] = np.nan
+        return days
+
+    return type(cls.__name__, (cls,), {"_compute_meter_value_df": without})
 
 
 def _qualified(disqualification: list[Any], settings: MeterSettings) -> None:

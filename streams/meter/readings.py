@@ -6,12 +6,11 @@ Pure: pandas in, pandas out. Each rule here stands against a trap of OpenDSM 1.2
 from dataclasses import dataclass
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from streams.meter.task import Columns, Trace, Weather
+from streams.meter.task import Columns, RunFailed, Trace, Weather
 
 Kind = Literal["daily", "billing", "hourly"]
 Series = Any
@@ -145,10 +144,19 @@ def temperatures(weather: Weather, zone: tzinfo, *, normal: bool = False) -> Ser
 
 
 def zone_of(timezone_name: str | None, weather: Weather | None) -> tuple[tzinfo, str | None]:
-    """The zone whose days are the building's, and what to tell when nobody named one."""
+    """The zone whose days are the building's, and what to tell when nobody named one.
+
+    Raises:
+        RunFailed: there is no such zone.
+    """
     name = timezone_name or (weather.timezone if weather is not None else "")
     if name and name != "UTC":
-        return ZoneInfo(name), None
+        try:
+            # Not a ZoneInfo: pandas 2 converts with its own kind all at once, with that one instant after the other.
+            zone: tzinfo = pd.Timestamp(0, tz=name).tz
+        except Exception as error:  # it raises what the reader of zones of the day raises
+            raise RunFailed(f"time zone {name!r} is not known here; expected a name as America/Chicago") from error
+        return zone, None
     return UTC, "neither the project nor its station names a time zone: its days are UTC days; set the project's timezone"
 
 

@@ -1,17 +1,15 @@
 """From records to the energy by day, hour and bill: what OpenDSM would get wrong, one trap a test."""
 
-from zoneinfo import ZoneInfo
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from streams.meter.periods import inside
 from streams.meter.readings import Insufficient, Usage, share_estimated, temperatures, usage, zone_of
-from streams.meter.task import Columns, Trace, Weather
+from streams.meter.task import Columns, RunFailed, Trace, Weather
 from tests.meter_samples import HOUR_US, ZONE, columns, steady, us, weather
 
-LOCAL = ZoneInfo(ZONE)
+LOCAL = pd.Timestamp(0, tz=ZONE).tz
 DAY_US = 24 * HOUR_US
 
 
@@ -159,6 +157,11 @@ def test_without_any_time_zone_days_are_utc_days_and_it_is_told() -> None:
     assert "names a time zone" in told
     assert zone_of(None, weather())[1] is None
     assert str(zone_of("Asia/Seoul", weather())[0]) == "Asia/Seoul"
+
+
+def test_a_time_zone_that_is_none_is_told() -> None:
+    with pytest.raises(RunFailed, match="time zone 'Mars/Olympus' is not known"):
+        zone_of("Mars/Olympus", None)
 
 
 def test_the_baseline_is_its_last_365_days_and_the_reporting_period_all_of_it() -> None:
