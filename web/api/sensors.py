@@ -50,9 +50,9 @@ def operation(handler: Handler) -> Operation:
     """GET /api/v1/sensors."""
     listed = schemas.listing("sensors", "SensorInList")
     properties = listed["content"]["application/json"]["schema"]["properties"]
-    properties["live"] = {"type": "integer", "description": "how many of all are live"}
+    properties["live"] = {"type": "integer", "description": "how many of the kind are live"}
     properties["matching"] = {"type": "integer", "description": "how many are such as were asked for"}
-    properties["total"] = {"type": "integer", "description": "how many there are"}
+    properties["total"] = {"type": "integer", "description": "how many of the kind there are"}
     return Operation(
         *("GET", "/api/v1/sensors", "sensors", "Sensors, registered or heard of", handler),
         description="To page through all of them, sort by id: the order by liveness changes from moment to moment.",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streams.catalog.admin.facts import Wanted, registration
@@ -70,9 +70,10 @@ class Asked:
 def rows(entries: Iterable[Entry], asked: Asked, now_s: float) -> dict[str, Any]:
     """The list as a page shows it: live ones first, then by name.
 
-    `total`, `live` and `matching` count all parts.
+    `total` and `live` count all of the kind that was asked for, `matching` all parts.
     """
-    every = list(entries)
+    kind = Asked(replace(ALL, kind=asked.wanted.kind))
+    every = [entry for entry in entries if kind.fits(entry, now_s)]
     found = [entry for entry in every if asked.fits(entry, now_s)]
     found.sort(key=lambda e: e.sensor_id if asked.by_id else (not e.live(now_s), e.sensor_id))
     return {
