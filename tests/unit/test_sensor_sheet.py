@@ -66,7 +66,9 @@ def test_what_spreadsheets_write(content: bytes) -> None:
     [
         pytest.param(b"", "the file is empty; expected a header row with sensor_id", id="empty"),
         pytest.param(b"\n ,\n", "the file is empty", id="blank"),
-        pytest.param(b"sensor_id,colour\n", "names 'colour'; expected sensor_id, and some of kind, units, zone", id="unknown column"),
+        pytest.param(
+            b"sensor_id,colour\n", "names 'colour'; expected sensor_id, and some of kind, units, zone", id="unknown column"
+        ),
         pytest.param(b"owner\nx\n", "has no sensor_id; it names owner", id="no id"),
         pytest.param(b"sensor_id,owner,Owner\n", "names owner twice", id="twice"),
         pytest.param(
