@@ -29,6 +29,7 @@ bench: setup ## measure, side by side with others
 lock: ## renew requirements.lock from pyproject.toml
 	$(LOCK) pyproject.toml --upgrade --group dev --group bench --group build -o requirements.lock
 	$(LOCK) pyproject.toml --constraint requirements.lock --group build -o infra/docker/requirements.lock
+	$(LOCK) pyproject.toml --constraint requirements.lock --extra meter --group build -o infra/docker/meter.lock
 	$(LOCK) --constraint requirements.lock --group pyproject.toml:tic -o infra/systemd/requirements.lock
 
 clean: ## remove what setup made; data folders stay

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 LOCKS = {
     ROOT / "requirements.lock": ("", "dev", "bench", "build"),
     ROOT / "infra" / "docker" / "requirements.lock": ("", "build"),
+    ROOT / "infra" / "docker" / "meter.lock": ("", "meter", "build"),
     ROOT / "infra" / "systemd" / "requirements.lock": ("tic",),
 }
 """Which groups each holds; "" stands for the project's own dependencies."""
@@ -26,7 +27,7 @@ def pins(lock: Path) -> dict[str, str]:
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_lock_satisfies_the_project(lock: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    groups = {"": project["project"]["dependencies"], **project["dependency-groups"]}
+    groups = {"": project["project"]["dependencies"], **project["project"]["optional-dependencies"], **project["dependency-groups"]}
     wanted = [line for group in LOCKS[lock] for line in groups[group]]
     pinned = pins(lock)
     for requirement in map(Requirement, wanted):
