@@ -27,7 +27,8 @@ def pins(lock: Path) -> dict[str, str]:
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_lock_satisfies_the_project(lock: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    groups = {"": project["project"]["dependencies"], **project["project"]["optional-dependencies"], **project["dependency-groups"]}
+    extras = project["project"]["optional-dependencies"]
+    groups = {"": project["project"]["dependencies"], **extras, **project["dependency-groups"]}
     wanted = [line for group in LOCKS[lock] for line in groups[group]]
     pinned = pins(lock)
     for requirement in map(Requirement, wanted):
