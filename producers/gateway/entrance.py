@@ -70,7 +70,9 @@ class Entrance:
         address = self._address_of(request)
         self._log.info("sensor boots", sensor_id=asked.sensor_id, address=address, firmware=asked.firmware, format=asked.version)
         issued["host"] = self._public_host or provisioning.host(request.headers.get("Host", ""))
-        issued |= {"urls": provisioning.URLS, "settings": provisioning.SETTINGS}
+        sensor = self._view.state.sensors.get(asked.sensor_id)
+        linky = sensor is not None and sensor.kind == "linky"
+        issued |= {"urls": provisioning.LINKY_URLS if linky else provisioning.URLS, "settings": provisioning.SETTINGS}
         issued["time"] = timesync.stamps(asked.t0, received_ms, _now_ms())
         return _fresh(issued)
 

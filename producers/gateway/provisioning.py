@@ -22,8 +22,10 @@ URLS = {
     "time": "/powermon/time",
     "token": "/powermon/token",
     "ws": "/powermon/ws",
-    "tic": "/powermon/tic",
 }
+"""Where a sensor of power goes."""
+LINKY_URLS = {"tic": "/powermon/tic", "time": "/powermon/time", "token": "/powermon/token"}
+"""Where a Linky's reader goes."""
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 

@@ -261,7 +261,8 @@ REPLIES: list[tuple[int, str, bytes, dict[str, str]]] = [
     (422, "out_of_range", post(data=probe(pf=[101] * 20, power=[1] * 20, voltage=1)), {}),
 ]
 PROVED_ELSEWHERE = {(404, "not_found"), (405, "method_not_allowed"), (408, "timeout"), (429, "rate_limited")} | {
-    (500, "unavailable"), (503, "unavailable"), (403, "scope_missing"), (426, "upgrade_required"), (504, "unavailable"),
+    (500, "unavailable"), (503, "unavailable"), (403, "scope_missing"), (403, "wrong_kind"), (426, "upgrade_required"),
+    (504, "unavailable"),
 }  # fmt: skip
 
 
