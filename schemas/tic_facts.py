@@ -8,8 +8,7 @@ import numpy.typing as npt
 from schemas import tic_kernels as k
 from schemas.columns import Bools, Int64s
 from schemas.names import Names
-from schemas.run import Run
-from schemas.tic_batch import FrameBatch, FrameDecoder
+from schemas.tic_batch import FrameBatch
 
 WH = (
     *("EAST", *(f"EASF{i:02}" for i in range(1, 11)), *(f"EASD{i:02}" for i in range(1, 5))),
@@ -140,12 +139,6 @@ def facts(batch: FrameBatch) -> Facts:
         vocabulary=names.names,
     )
     return Facts(together(sent), boots.names, names.names)
-
-
-def compile_now() -> None:
-    """Compile the loops, which takes some seconds when nobody has done it on this machine: not when frames wait."""
-    empty = FrameDecoder(lambda _: None).decode(Run.of([], [], []))[0]
-    facts(empty)
 
 
 def word_of(label: str) -> int:

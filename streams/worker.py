@@ -13,7 +13,6 @@ from schemas import topics
 from schemas.reading_decoder import ReadingDecoder
 from schemas.registry import Registry
 from schemas.tic_batch import FrameDecoder
-from schemas.tic_facts import compile_now
 from streams import warm
 from streams.agents import minutes
 from streams.agents.tic_minutes import TicMinutes
@@ -86,7 +85,6 @@ async def run(settings: Settings) -> None:
 async def _work(app: RunApp, watch: Watch) -> None:
     """Start the engine, and end the process when it has given up or hangs: neither shows from outside."""
     with fatal("watching over the worker"):
-        await asyncio.to_thread(compile_now)
         await watch.broker_answers()
         starting = asyncio.create_task(_start(app))  # does not come back when the group does not let us in
         while not starting.cancelled():

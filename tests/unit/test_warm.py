@@ -10,7 +10,8 @@ from streams import warm
 from streams.core import minute
 warm.warm()
 entered = [kernels.records, kernels.readings, kernels.figures]
-entered += [tic_kernels.frames, tic_kernels.groups, minute._count, minute._find]
+entered += [tic_kernels.frames, tic_kernels.groups, tic_kernels.statuses, tic_kernels.scatter]
+entered += [minute._count, minute._find]
 print([one.__name__ for one in entered if isinstance(one, CPUDispatcher) and len(one.signatures) != 1])
 """
 
