@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from faust.types import TP
 
@@ -154,12 +154,15 @@ class Watch:
         return AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
 
     def _ask(self, assigned: set[TP]) -> dict[TP, int]:
+        self._admin.list_topics(timeout=_ASK_S)
         if not assigned:
-            self._admin.list_topics(timeout=_ASK_S)
             return {}
         wanted = {TopicPartition(tp.topic, tp.partition): OffsetSpec.latest() for tp in assigned}
         asked = self._admin.list_offsets(wanted, request_timeout=_ASK_S)
-        return {TP(tp.topic, tp.partition): future.result().offset for tp, future in asked.items()}
+        ends = {TP(tp.topic, tp.partition): future.result().offset for tp, future in asked.items()}
+        if min(ends.values()) < 0:  # librdkafka's way to say that the time has passed: no error, and no offset
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return ends
 
 
 @dataclass(slots=True)

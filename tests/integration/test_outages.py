@@ -101,15 +101,8 @@ def test_a_minute_without_a_broker(stack: Broken, tmp_path: Path) -> None:
             broker.start()
             broker.wait_ready()
             load.wait()
-
-        def worked_through() -> bool:
-            if worker.ended() is not None:  # it may take the outage for a stall of its own: then its supervisor starts it again
-                worker.start()
-            return settled(settings)
-
-        until(worked_through, "everything is worked through", 90)
-        assert gateway.pid
-        assert store.pid
+        until(lambda: settled(settings), "everything is worked through", 90)
+        assert all(one.ended() is None for one in (gateway, worker, store))
     is_exact(settings, load)
 
 
