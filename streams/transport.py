@@ -162,6 +162,9 @@ class RunApp(faust.App):
         keep_fetches_whole()
         super().__init__(*args, **options)
 
+    def _create_directories(self) -> None:
+        """None: there are no tables, and the folder that the command was called in is not ours."""
+
     def failure(self) -> str | None:
         """Why the engine will never fetch or commit again; None while it may.
 

@@ -81,3 +81,7 @@ def test_our_consumer_is_the_one_that_is_made() -> None:
     assert RunTransport.Consumer is RunConsumer
     assert "_new_transport" in vars(RunApp)
     assert "_new_transport" in inspect.getsource(faust.App)
+
+
+def test_the_folders_of_tables_are_made_in_a_method_of_their_own() -> None:
+    assert "mkdir" in inspect.getsource(faust.App._create_directories)
