@@ -17,7 +17,8 @@ from schemas.record_part import Records, weather_series
 from schemas.topics import Topic
 from streams.catalog.commands import AddUser, ChangeRole, Command, IssueUserToken, RevokeUserToken, SetPassword
 from streams.catalog.datastore import projects, stations, traces
-from streams.catalog.datastore.commands import CreateProject, CreateStation, CreateTrace, EnrolUser
+from streams.catalog.datastore.energy_commands import CreateStation, CreateTrace
+from streams.catalog.datastore.project_commands import CreateProject, EnrolUser
 from streams.catalog.outcome import Outcome
 from streams.catalog.state import State
 from streams.catalog.tokens import hash_of

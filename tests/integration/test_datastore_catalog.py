@@ -9,7 +9,8 @@ from infra.settings import Settings
 from schemas.registry import Registry
 from streams.catalog.commands import AddUser
 from streams.catalog.datastore import projects
-from streams.catalog.datastore.commands import CreateProject, RequestRun, UpsertProject
+from streams.catalog.datastore.energy_commands import RequestRun
+from streams.catalog.datastore.project_commands import CreateProject, UpsertProject
 from streams.catalog.state import State
 from streams.catalog.view import CatalogView
 

@@ -18,7 +18,7 @@ from sinks.feeds import meter_feed
 from sinks.meter_inputs import Stored
 from sinks.migrate import migrate
 from sinks.sink import Sink
-from streams.catalog.datastore.commands import CreateStation
+from streams.catalog.datastore.energy_commands import CreateStation
 from streams.catalog.datastore.entries import Counter
 from streams.catalog.state import Change
 from streams.meter.slot import Answer, Done

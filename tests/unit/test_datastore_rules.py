@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streams.catalog import commands as catalog
 from streams.catalog import snapshot
 from streams.catalog.apply import apply, fold
-from streams.catalog.datastore import attributes, commands, connections, projects, stations, traces
+from streams.catalog.datastore import attributes, connections, energy_commands, project_commands, projects, stations, traces
 from streams.catalog.datastore.commands import DatastoreCommand
 from streams.catalog.datastore.index import Index
 from streams.catalog.envelope import Envelope, seal
@@ -35,23 +35,23 @@ class Store:
         return fold(self.state, seal(command, command_id="c", at_ms=AT_MS, actor="test"))
 
     def project(self, label: str = "ABC", owner: int = 1, **more: Any) -> Outcome:
-        return self.do(commands.CreateProject(project_owner=owner, project_id=label, **more))
+        return self.do(project_commands.CreateProject(project_owner=owner, project_id=label, **more))
 
     def trace(self, project: int | None = 1, label: str | None = None, kind: Any = "E_C_S", unit: Any = "KWH") -> Outcome:
-        return self.do(commands.CreateTrace(interpretation=kind, unit=unit, project=project, label=label))
+        return self.do(energy_commands.CreateTrace(interpretation=kind, unit=unit, project=project, label=label))
 
     def key(self, name: str = "size", data_type: Any = "FLOAT") -> Outcome:
-        return self.do(commands.CreateAttributeKey(name=name, display_name=name, data_type=data_type))
+        return self.do(project_commands.CreateAttributeKey(name=name, display_name=name, data_type=data_type))
 
     def sync_project(self, label: str = "ABC", owner: int | None = 1, zipcode: str | None = None, **more: Any) -> Outcome:
         times = {"baseline_period_end_us": None, "reporting_period_start_us": None, **more}
-        return self.do(commands.UpsertProject(project_id=label, project_owner=owner, zipcode=zipcode, **times))
+        return self.do(project_commands.UpsertProject(project_id=label, project_owner=owner, zipcode=zipcode, **times))
 
     def sync_trace(self, label: str | None = None, unit: Any = "KWH", kind: Any = "E_C_S", project: str = "ABC") -> Outcome:
-        return self.do(commands.UpsertTrace(project_project_id=project, interpretation=kind, label=label, unit=unit))
+        return self.do(energy_commands.UpsertTrace(project_project_id=project, interpretation=kind, label=label, unit=unit))
 
     def sync_attribute(self, value: Any, key: str = "size", project: str = "ABC") -> Outcome:
-        return self.do(commands.UpsertAttribute(project_project_id=project, project_attribute_key_name=key, value=value))
+        return self.do(project_commands.UpsertAttribute(project_project_id=project, project_attribute_key_name=key, value=value))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def said(outcome: Outcome) -> tuple[Any, ...]:
 
 def test_a_primary_key_is_positive_rising_and_never_reused(store: Store) -> None:
     assert [store.project(label).pk for label in "abc"] == [1, 2, 3]
-    store.do(commands.RemoveProject(pk=3))
+    store.do(project_commands.RemoveProject(pk=3))
     assert store.project("d").pk == 4
     assert [*store.state.projects] == [1, 2, 4]
 
@@ -87,22 +87,22 @@ def test_each_kind_counts_for_itself(store: Store) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        commands.ChangeOwner,
-        commands.RemoveOwner,
-        commands.ChangeProject,
-        commands.RemoveProject,
-        commands.ChangeBlock,
-        commands.RemoveBlock,
-        commands.ChangeAttributeKey,
-        commands.RemoveAttributeKey,
-        commands.ChangeAttribute,
-        commands.RemoveAttribute,
-        commands.ChangeTrace,
-        commands.RemoveTrace,
-        commands.ChangeConnection,
-        commands.RemoveConnection,
-        commands.ChangeStation,
-        commands.RemoveStation,
+        project_commands.ChangeOwner,
+        project_commands.RemoveOwner,
+        project_commands.ChangeProject,
+        project_commands.RemoveProject,
+        project_commands.ChangeBlock,
+        project_commands.RemoveBlock,
+        project_commands.ChangeAttributeKey,
+        project_commands.RemoveAttributeKey,
+        project_commands.ChangeAttribute,
+        project_commands.RemoveAttribute,
+        energy_commands.ChangeTrace,
+        energy_commands.RemoveTrace,
+        energy_commands.ChangeConnection,
+        energy_commands.RemoveConnection,
+        energy_commands.ChangeStation,
+        energy_commands.RemoveStation,
     ],
     ids=lambda kind: kind.KIND,
 )
@@ -127,19 +127,19 @@ def test_accounts_that_a_stack_makes_for_itself_have_none_until_they_are_enrolle
     empty.do(catalog.AddUser(name="demo", role="admin", password_hash="$argon2id$x"))
     assert [(owner.pk, owner.user) for owner in empty.state.owners.values()] == [(1, 1)]
     for _ in range(2):
-        assert empty.do(commands.EnrolUser(name="operator")).accepted
+        assert empty.do(project_commands.EnrolUser(name="operator")).accepted
     assert [(owner.pk, owner.user) for owner in empty.state.owners.values()] == [(1, 1), (2, 2)]
-    assert empty.do(commands.EnrolUser(name="nobody")).code == "unknown_user"
+    assert empty.do(project_commands.EnrolUser(name="nobody")).code == "unknown_user"
 
 
 def test_an_owners_user_is_required_to_exist_and_unique(store: Store) -> None:
-    outcome = store.do(commands.CreateOwner(user=9))
+    outcome = store.do(project_commands.CreateOwner(user=9))
     assert (*said(outcome), outcome.detail) == (False, "does_not_exist", None, "user", 'Invalid pk "9" - object does not exist.')
-    outcome = store.do(commands.CreateOwner(user=1))
+    outcome = store.do(project_commands.CreateOwner(user=1))
     assert (*said(outcome), outcome.detail) == (False, "not_unique", None, "user", "This field must be unique.")
-    assert store.do(commands.ChangeOwner(pk=1, user=1)).accepted
-    store.do(commands.RemoveOwner(pk=1))
-    assert store.do(commands.CreateOwner(user=1)).pk == 2
+    assert store.do(project_commands.ChangeOwner(pk=1, user=1)).accepted
+    store.do(project_commands.RemoveOwner(pk=1))
+    assert store.do(project_commands.CreateOwner(user=1)).pk == 2
 
 
 def test_an_owner_takes_its_projects_along(store: Store) -> None:
@@ -147,8 +147,8 @@ def test_an_owner_takes_its_projects_along(store: Store) -> None:
     store.project("a")
     store.project("b", owner=2)
     store.trace(1)
-    store.do(commands.CreateBlock(name="both", projects=(1, 2)))
-    assert store.do(commands.RemoveOwner(pk=1)).accepted
+    store.do(project_commands.CreateBlock(name="both", projects=(1, 2)))
+    assert store.do(project_commands.RemoveOwner(pk=1)).accepted
     assert ([*store.state.projects], [*store.state.traces], store.state.blocks[1].projects) == ([2], [], (2,))
 
 
@@ -165,11 +165,11 @@ def test_a_user_who_goes_leaves_owner_and_projects(store: Store) -> None:
 def test_a_duplicate_project_id_is_refused_in_the_contracts_words(store: Store) -> None:
     store.project("ABC")
     store.project("DEF")
-    for outcome in (store.project("ABC"), store.do(commands.ChangeProject(pk=2, project_id="ABC"))):
+    for outcome in (store.project("ABC"), store.do(project_commands.ChangeProject(pk=2, project_id="ABC"))):
         assert (outcome.code, outcome.field) == ("not_unique", "project_id")
         assert outcome.detail == "project with this project id already exists."
     assert store.project("abc").accepted  # case-sensitive
-    assert store.do(commands.ChangeProject(pk=1, project_id="ABC", zipcode="50321")).accepted  # its own
+    assert store.do(project_commands.ChangeProject(pk=1, project_id="ABC", zipcode="50321")).accepted  # its own
 
 
 def test_references_of_a_project_must_exist(store: Store) -> None:
@@ -179,7 +179,7 @@ def test_references_of_a_project_must_exist(store: Store) -> None:
 
 def test_a_change_leaves_what_it_does_not_name(store: Store) -> None:
     store.project("ABC", zipcode="91104", baseline_period_end_us=5)
-    store.do(commands.ChangeProject(pk=1, zipcode=None))
+    store.do(project_commands.ChangeProject(pk=1, zipcode=None))
     assert store.state.projects[1] == projects.Project(1, 1, "ABC", baseline_period_end_us=5)
 
 
@@ -189,13 +189,13 @@ def test_delete_takes_along_what_is_the_projects_and_frees_the_label(store: Stor
     store.key()
     for project in (1, 2):
         store.trace(project)
-        store.do(commands.CreateAttribute(project=project, key=1, float_value=1.0))
-        store.do(commands.RequestRun(project=project))
+        store.do(project_commands.CreateAttribute(project=project, key=1, float_value=1.0))
+        store.do(energy_commands.RequestRun(project=project))
     store.trace(None)
-    store.do(commands.CreateBlock(name="both", projects=(2, 1, 1)))
-    store.do(commands.CreateConnection(token=TOKENS[0], salt=SALT, projects=(1, 2)))
+    store.do(project_commands.CreateBlock(name="both", projects=(2, 1, 1)))
+    store.do(energy_commands.CreateConnection(token=TOKENS[0], salt=SALT, projects=(1, 2)))
     assert store.state.blocks[1].projects == (1, 2)
-    assert store.do(commands.RemoveProject(pk=1)).accepted
+    assert store.do(project_commands.RemoveProject(pk=1)).accepted
     state = store.state
     assert [[*table] for table in (state.projects, state.traces, state.attributes, state.runs)] == [[2], [2, 3], [2], [2]]
     assert (state.blocks[1].projects, state.connections[1].projects) == ((2,), (2,))
@@ -207,11 +207,11 @@ def test_delete_takes_along_what_is_the_projects_and_frees_the_label(store: Stor
 
 def test_a_block_names_projects_that_exist_and_its_end_leaves_them(store: Store) -> None:
     store.project("ABC")
-    assert said(store.do(commands.CreateBlock(name="x", projects=(1, 8)))) == (False, "does_not_exist", None, "projects")
-    assert store.do(commands.CreateBlock(name="x")).pk == 1
-    assert store.do(commands.CreateBlock(name="x", projects=(1,))).pk == 2  # the name is not unique
-    assert said(store.do(commands.ChangeBlock(pk=1, projects=(7,)))) == (False, "does_not_exist", None, "projects")
-    store.do(commands.RemoveBlock(pk=2))
+    assert said(store.do(project_commands.CreateBlock(name="x", projects=(1, 8)))) == (False, "does_not_exist", None, "projects")
+    assert store.do(project_commands.CreateBlock(name="x")).pk == 1
+    assert store.do(project_commands.CreateBlock(name="x", projects=(1,))).pk == 2  # the name is not unique
+    assert said(store.do(project_commands.ChangeBlock(pk=1, projects=(7,)))) == (False, "does_not_exist", None, "projects")
+    store.do(project_commands.RemoveBlock(pk=2))
     assert [*store.state.projects] == [1]
 
 
@@ -222,27 +222,27 @@ def test_an_attribute_keys_name_is_unique_and_its_attributes_go_along(store: Sto
     assert (outcome.code, outcome.field) == ("not_unique", "name")
     assert outcome.detail == "project attribute key with this name already exists."
     store.key("age")
-    assert store.do(commands.ChangeAttributeKey(pk=2, name="size")).code == "not_unique"
-    store.do(commands.CreateAttribute(project=1, key=1))
-    store.do(commands.RemoveAttributeKey(pk=1))
+    assert store.do(project_commands.ChangeAttributeKey(pk=2, name="size")).code == "not_unique"
+    store.do(project_commands.CreateAttribute(project=1, key=1))
+    store.do(project_commands.RemoveAttributeKey(pk=1))
     assert store.state.attributes == {}
 
 
 def test_an_attribute_needs_project_and_key_and_may_come_twice(store: Store) -> None:
     store.project()
     store.key()
-    assert said(store.do(commands.CreateAttribute(project=9, key=1)))[1:] == ("does_not_exist", None, "project")
-    assert said(store.do(commands.CreateAttribute(project=1, key=9)))[1:] == ("does_not_exist", None, "key")
-    assert [store.do(commands.CreateAttribute(project=1, key=1)).pk for _ in range(2)] == [1, 2]
-    assert said(store.do(commands.ChangeAttribute(pk=1, key=9)))[1:] == ("does_not_exist", None, "key")
+    assert said(store.do(project_commands.CreateAttribute(project=9, key=1)))[1:] == ("does_not_exist", None, "project")
+    assert said(store.do(project_commands.CreateAttribute(project=1, key=9)))[1:] == ("does_not_exist", None, "key")
+    assert [store.do(project_commands.CreateAttribute(project=1, key=1)).pk for _ in range(2)] == [1, 2]
+    assert said(store.do(project_commands.ChangeAttribute(pk=1, key=9)))[1:] == ("does_not_exist", None, "key")
 
 
 def test_value_is_the_column_that_the_keys_data_type_names(store: Store) -> None:
     store.project()
     store.key("size", "INTEGER")
-    store.do(commands.CreateAttribute(project=1, key=1, integer_value=7, char_value="x"))
+    store.do(project_commands.CreateAttribute(project=1, key=1, integer_value=7, char_value="x"))
     assert attributes.value_of(store.state, store.state.attributes[1]) == 7
-    store.do(commands.ChangeAttributeKey(pk=1, data_type="CHAR"))
+    store.do(project_commands.ChangeAttributeKey(pk=1, data_type="CHAR"))
     assert attributes.value_of(store.state, store.state.attributes[1]) == "x"
 
 
@@ -253,41 +253,41 @@ def test_a_trace_belongs_to_a_project_or_to_none(store: Store) -> None:
     store.project()
     assert said(store.trace(9)) == (False, "does_not_exist", None, "project")
     assert [store.trace(None).pk, store.trace(1).pk, store.trace(1).pk] == [1, 2, 3]
-    store.do(commands.ChangeTrace(pk=1, project=1))
-    store.do(commands.ChangeTrace(pk=3, project=None))
+    store.do(energy_commands.ChangeTrace(pk=1, project=1))
+    store.do(energy_commands.ChangeTrace(pk=3, project=None))
     assert [trace.pk for trace in traces.of_project(store.state, 1)] == [1, 2]
-    store.do(commands.RemoveTrace(pk=2))
+    store.do(energy_commands.RemoveTrace(pk=2))
     assert [trace.pk for trace in traces.of_project(store.state, 1)] == [1]
 
 
 def test_a_traces_source_is_a_registered_sensor(store: Store) -> None:
-    command = commands.CreateTrace(interpretation="E_C_S", unit="KWH", source="gre000001")
+    command = energy_commands.CreateTrace(interpretation="E_C_S", unit="KWH", source="gre000001")
     assert said(store.do(command)) == (False, "unknown_sensor", None, "source")
     store.do(catalog.RegisterSensor(sensor_id="gre000001", secret_sha256="0" * 64))
     assert store.do(command).pk == 1
 
 
 def test_any_number_of_runs_of_a_project(store: Store) -> None:
-    assert said(store.do(commands.RequestRun(project=1))) == (False, "does_not_exist", None, "project")
+    assert said(store.do(energy_commands.RequestRun(project=1))) == (False, "does_not_exist", None, "project")
     store.project()
-    assert [store.do(commands.RequestRun(project=1, meter_settings="{}")).pk for _ in range(2)] == [1, 2]
+    assert [store.do(energy_commands.RequestRun(project=1, meter_settings="{}")).pk for _ in range(2)] == [1, 2]
     run = store.state.runs[2]
     assert (run.added_us, run.meter_class, run.meter_settings) == (AT_MS * 1000, "EnergyEfficiencyMeter", "{}")
 
 
 def test_a_connections_token_is_unique_and_finds_it(store: Store) -> None:
     store.project()
-    first = store.do(commands.CreateConnection(token=TOKENS[0], salt=SALT, projects=(1,)))
-    outcome = store.do(commands.CreateConnection(token=TOKENS[0], salt=SALT))
+    first = store.do(energy_commands.CreateConnection(token=TOKENS[0], salt=SALT, projects=(1,)))
+    outcome = store.do(energy_commands.CreateConnection(token=TOKENS[0], salt=SALT))
     assert (*said(outcome), outcome.detail) == (False, "not_unique", None, "token", "This field must be unique.")
-    assert said(store.do(commands.CreateConnection(token=TOKENS[1], salt=SALT, projects=(5,))))[1:] == (
+    assert said(store.do(energy_commands.CreateConnection(token=TOKENS[1], salt=SALT, projects=(5,))))[1:] == (
         "does_not_exist",
         None,
         "projects",
     )
     assert connections.by_token(store.state, TOKENS[0]) == first.entry
     assert connections.by_token(store.state, TOKENS[1]) is None
-    store.do(commands.ChangeConnection(pk=1, token=TOKENS[1]))
+    store.do(energy_commands.ChangeConnection(pk=1, token=TOKENS[1]))
     assert connections.by_token(store.state, TOKENS[0]) is None
 
 
@@ -300,8 +300,8 @@ def test_a_registry_id_is_one_per_project_and_connection(store: Store) -> None:
 
 def test_a_project_has_the_station_it_names_else_the_one_that_holds_its_zipcode(store: Store) -> None:
     for name, zipcodes in (("a", ("91104",)), ("b", ("91104", "50321"))):
-        assert store.do(commands.CreateStation(station_id=name, zipcodes=zipcodes)).accepted
-    assert store.do(commands.CreateStation(station_id="a")).code == "not_unique"
+        assert store.do(energy_commands.CreateStation(station_id=name, zipcodes=zipcodes)).accepted
+    assert store.do(energy_commands.CreateStation(station_id="a")).code == "not_unique"
     store.project("by name", weather_station=2, zipcode="91104")
     store.project("by zipcode", zipcode="91104")
     store.project("nowhere", zipcode="00000")
@@ -312,9 +312,9 @@ def test_a_project_has_the_station_it_names_else_the_one_that_holds_its_zipcode(
         return [None if station is None else station.station_id for station in of]
 
     assert found() == ["b", "a", None, None]
-    store.do(commands.RemoveStation(pk=2))
+    store.do(energy_commands.RemoveStation(pk=2))
     assert (found(), store.state.projects[1].weather_station) == (["a", "a", None, None], None)
-    assert store.do(commands.ChangeStation(pk=1, zipcodes=("00000",))).accepted
+    assert store.do(energy_commands.ChangeStation(pk=1, zipcodes=("00000",))).accepted
     assert found() == [None, None, "a", None]
 
 
@@ -346,7 +346,7 @@ def test_a_reference_to_nothing_or_null_is_an_integrity_error(store: Store, owne
 
 def test_an_attribute_keys_record(store: Store) -> None:
     def sync(display_name: str | None, data_type: Any = "CHAR") -> tuple[Any, ...]:
-        return said(store.do(commands.UpsertAttributeKey(name="size", display_name=display_name, data_type=data_type)))
+        return said(store.do(project_commands.UpsertAttributeKey(name="size", display_name=display_name, data_type=data_type)))
 
     assert sync(None) == (False, "integrity_error", None, "display_name")
     assert sync("Size") == (True, "created", 1, None)
@@ -364,7 +364,7 @@ def test_an_attributes_record_is_filed_under_the_keys_type(store: Store) -> None
     assert said(store.sync_attribute("1")) == (True, "created", 1, None)
     assert said(store.sync_attribute(1)) == (True, "unchanged", 1, None)
     assert said(store.sync_attribute("large")) == (False, "bad_field_value", 1, "value")
-    store.do(commands.ChangeAttribute(pk=1, char_value="x"))
+    store.do(project_commands.ChangeAttribute(pk=1, char_value="x"))
     assert said(store.sync_attribute(2.5)) == (True, "updated", 1, None)
     assert store.state.attributes[1] == attributes.Attribute(1, 1, 1, float_value=2.5)  # the other columns are null
     assert said(store.sync_attribute(None)) == (True, "updated", 1, None)
@@ -396,7 +396,7 @@ def test_several_attributes_that_match_are_an_error(store: Store) -> None:
     store.project()
     store.key()
     for _ in range(2):
-        store.do(commands.CreateAttribute(project=1, key=1))
+        store.do(project_commands.CreateAttribute(project=1, key=1))
     assert said(store.sync_attribute(1))[:2] == (False, "multiple_records")
 
 
@@ -416,7 +416,9 @@ def test_a_traces_record_and_null_is_a_label(store: Store) -> None:
 
 def test_a_stations_record(store: Store) -> None:
     def sync(unit: Any) -> tuple[Any, ...]:
-        return said(store.do(commands.UpsertStation(station_id="a", label=None, zipcodes=("1",), timezone="UTC", unit=unit)))
+        return said(
+            store.do(energy_commands.UpsertStation(station_id="a", label=None, zipcodes=("1",), timezone="UTC", unit=unit))
+        )
 
     assert [sync(unit)[1:3] for unit in ("DEGC", "DEGC", "DEGF")] == [("created", 1), ("unchanged", 1), ("updated", 1)]
 
@@ -426,43 +428,48 @@ def test_a_stations_record(store: Store) -> None:
 LABELS = st.sampled_from(["ABC", "DEF"])
 PK = st.integers(1, 4)
 ANY: st.SearchStrategy[DatastoreCommand] = st.one_of(
-    st.builds(commands.CreateProject, project_owner=st.integers(1, 2), project_id=LABELS, weather_station=st.none() | PK),
-    st.builds(commands.ChangeProject, pk=PK, project_id=LABELS, zipcode=st.sampled_from(["1", "2"])),
-    st.builds(commands.RemoveProject, pk=PK),
+    st.builds(project_commands.CreateProject, project_owner=st.integers(1, 2), project_id=LABELS, weather_station=st.none() | PK),
+    st.builds(project_commands.ChangeProject, pk=PK, project_id=LABELS, zipcode=st.sampled_from(["1", "2"])),
+    st.builds(project_commands.RemoveProject, pk=PK),
     st.builds(
-        commands.UpsertProject,
+        project_commands.UpsertProject,
         project_id=LABELS,
         project_owner=st.none() | st.just(1),
         zipcode=st.none() | st.just("1"),
         baseline_period_end_us=st.none(),
         reporting_period_start_us=st.none() | st.just(5),
     ),
-    st.builds(commands.CreateBlock, name=st.just("b"), projects=st.tuples(PK, PK)),
-    st.builds(commands.ChangeBlock, pk=PK, projects=st.tuples(PK)),
-    st.builds(commands.CreateTrace, interpretation=st.just("E_C_S"), unit=st.just("KWH"), project=st.none() | PK),
-    st.builds(commands.ChangeTrace, pk=PK, project=st.none() | PK),
-    st.builds(commands.RemoveTrace, pk=PK),
+    st.builds(project_commands.CreateBlock, name=st.just("b"), projects=st.tuples(PK, PK)),
+    st.builds(project_commands.ChangeBlock, pk=PK, projects=st.tuples(PK)),
+    st.builds(energy_commands.CreateTrace, interpretation=st.just("E_C_S"), unit=st.just("KWH"), project=st.none() | PK),
+    st.builds(energy_commands.ChangeTrace, pk=PK, project=st.none() | PK),
+    st.builds(energy_commands.RemoveTrace, pk=PK),
     st.builds(
-        commands.UpsertTrace,
+        energy_commands.UpsertTrace,
         project_project_id=LABELS,
         interpretation=st.just("E_C_S"),
         label=st.none() | st.just("x"),
         unit=st.sampled_from(["KWH", "THM"]),
     ),
-    st.builds(commands.UpsertAttributeKey, name=LABELS, display_name=st.just("n"), data_type=st.sampled_from(["CHAR", "FLOAT"])),
-    st.builds(commands.RemoveAttributeKey, pk=PK),
-    st.builds(commands.CreateAttribute, project=PK, key=PK),
     st.builds(
-        commands.UpsertAttribute, project_project_id=LABELS, project_attribute_key_name=LABELS, value=st.sampled_from([1, "x"])
+        project_commands.UpsertAttributeKey, name=LABELS, display_name=st.just("n"), data_type=st.sampled_from(["CHAR", "FLOAT"])
     ),
-    st.builds(commands.RequestRun, project=PK),
-    st.builds(commands.CreateConnection, token=st.sampled_from(TOKENS), salt=st.just(SALT), projects=st.tuples(PK)),
-    st.builds(commands.ChangeConnection, pk=PK, token=st.sampled_from(TOKENS)),
-    st.builds(commands.RemoveConnection, pk=PK),
-    st.builds(commands.CreateStation, station_id=LABELS, zipcodes=st.just(("1", "2"))),
-    st.builds(commands.RemoveStation, pk=PK),
-    st.builds(commands.RemoveOwner, pk=PK),
-    st.builds(commands.EnrolUser, name=st.just("demo")),
+    st.builds(project_commands.RemoveAttributeKey, pk=PK),
+    st.builds(project_commands.CreateAttribute, project=PK, key=PK),
+    st.builds(
+        project_commands.UpsertAttribute,
+        project_project_id=LABELS,
+        project_attribute_key_name=LABELS,
+        value=st.sampled_from([1, "x"]),
+    ),
+    st.builds(energy_commands.RequestRun, project=PK),
+    st.builds(energy_commands.CreateConnection, token=st.sampled_from(TOKENS), salt=st.just(SALT), projects=st.tuples(PK)),
+    st.builds(energy_commands.ChangeConnection, pk=PK, token=st.sampled_from(TOKENS)),
+    st.builds(energy_commands.RemoveConnection, pk=PK),
+    st.builds(energy_commands.CreateStation, station_id=LABELS, zipcodes=st.just(("1", "2"))),
+    st.builds(energy_commands.RemoveStation, pk=PK),
+    st.builds(project_commands.RemoveOwner, pk=PK),
+    st.builds(project_commands.EnrolUser, name=st.just("demo")),
 )
 LOG = st.lists(ANY, max_size=40)
 

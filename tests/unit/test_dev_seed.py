@@ -10,7 +10,8 @@ from schemas.record_part import Records, weather_series
 from schemas.topics import Topic
 from streams.catalog.commands import AddUser
 from streams.catalog.datastore import projects, stations
-from streams.catalog.datastore.commands import CreateTrace, RemoveProject
+from streams.catalog.datastore.energy_commands import CreateTrace
+from streams.catalog.datastore.project_commands import RemoveProject
 from streams.catalog.tokens import hash_of
 from tests.fakes.catalog import FakeCatalog
 

@@ -4,7 +4,16 @@ import secrets
 import uuid
 from typing import Any, get_args
 
-from streams.catalog.datastore import attribute_keys, attributes, commands, projects, stations, verdicts
+from streams.catalog.datastore import (
+    attribute_keys,
+    attributes,
+    command,
+    energy_commands,
+    project_commands,
+    projects,
+    stations,
+    verdicts,
+)
 from streams.catalog.datastore.entries import Attribute, AttributeKey, Project, Station
 from streams.catalog.state import State
 from web.datastore import filters, kinds
@@ -14,8 +23,8 @@ from web.datastore.kinds import BOOLEAN, DATE, INTEGER, NUMBER, TIME, UUID, ZONE
 from web.datastore.resource import Resource
 from web.datastore.sync import Needed, Record, Sync, label_of
 
-DATA_TYPES = get_args(commands.DataType)
-TEMPERATURE_UNITS = get_args(commands.TemperatureUnit)
+DATA_TYPES = get_args(command.DataType)
+TEMPERATURE_UNITS = get_args(command.TemperatureUnit)
 
 NO_PROJECT = Needed("project_project_id", "label", "error - no Project found", "no_project")
 """A sync's record that names a project by its label."""
@@ -63,9 +72,9 @@ PROJECTS = Resource(
     "A building whose energy use is watched.",
     "projects",
     _PROJECT,
-    commands.CreateProject,
-    commands.ChangeProject,
-    commands.RemoveProject,
+    project_commands.CreateProject,
+    project_commands.ChangeProject,
+    project_commands.RemoveProject,
     filters={
         "projects": filters.projects("pk"),
         "project_id": filters.same_text("project_id"),
@@ -89,7 +98,7 @@ PROJECTS = Resource(
             _TIMES["baseline_period_end"],
             _TIMES["reporting_period_start"],
         ),
-        commands.UpsertProject,
+        project_commands.UpsertProject,
         _project_pk,
         lambda _, project: project_document(project),
     ),
@@ -102,9 +111,9 @@ OWNERS = Resource(
     "Who owns projects: a user has one owner.",
     "owners",
     (Field("user", pk("users"), required=True, unique=("owner", verdicts.MUST_BE_UNIQUE)),),
-    commands.CreateOwner,
-    commands.ChangeOwner,
-    commands.RemoveOwner,
+    project_commands.CreateOwner,
+    project_commands.ChangeOwner,
+    project_commands.RemoveOwner,
 )
 
 BLOCKS = Resource(
@@ -115,9 +124,9 @@ BLOCKS = Resource(
         Field("name", text(255), required=True),
         Field("projects", pks("projects", empty=False), required=True, unless="name_only"),
     ),
-    commands.CreateBlock,
-    commands.ChangeBlock,
-    commands.RemoveBlock,
+    project_commands.CreateBlock,
+    project_commands.ChangeBlock,
+    project_commands.RemoveBlock,
     flags={"name_only": "leaves the projects out"},
 )
 
@@ -145,11 +154,11 @@ ATTRIBUTE_KEYS = Resource(
     "What projects may be described by.",
     "attribute_keys",
     _ATTRIBUTE_KEY,
-    commands.CreateAttributeKey,
-    commands.ChangeAttributeKey,
-    commands.RemoveAttributeKey,
+    project_commands.CreateAttributeKey,
+    project_commands.ChangeAttributeKey,
+    project_commands.RemoveAttributeKey,
     filters={"name": filters.same_text("name"), "data_type": filters.one_of("data_type", *DATA_TYPES)},
-    sync=Sync(("name",), _ATTRIBUTE_KEY, commands.UpsertAttributeKey, _key_pk, _key_document),
+    sync=Sync(("name",), _ATTRIBUTE_KEY, project_commands.UpsertAttributeKey, _key_pk, _key_document),
 )
 
 _ATTRIBUTE = (
@@ -207,9 +216,9 @@ ATTRIBUTES = Resource(
     "What is said of a project under a key; `value` is in the column of the key's data type.",
     "attributes",
     _ATTRIBUTE,
-    commands.CreateAttribute,
-    commands.ChangeAttribute,
-    commands.RemoveAttribute,
+    project_commands.CreateAttribute,
+    project_commands.ChangeAttribute,
+    project_commands.RemoveAttribute,
     filters={"project": filters.same_pk("project"), "key": filters.same_pk("key")},
     say=_attribute,
     sync=Sync(
@@ -219,7 +228,7 @@ ATTRIBUTES = Resource(
             Field("project_attribute_key_name", text(100)),
             Field("value", kinds.Kind(_loose, {"type": ["boolean", "number", "string"]}), null=True),
         ),
-        commands.UpsertAttribute,
+        project_commands.UpsertAttribute,
         _attribute_pk,
         attribute_document,
         needed=(
@@ -239,9 +248,9 @@ CONNECTIONS = Resource(
         Field("projects", pks("projects", empty=True), fixed=True),
         Field("token", UUID, unique=("token", verdicts.MUST_BE_UNIQUE)),
     ),
-    commands.CreateConnection,
-    commands.ChangeConnection,
-    commands.RemoveConnection,
+    energy_commands.CreateConnection,
+    energy_commands.ChangeConnection,
+    energy_commands.RemoveConnection,
     made_up=lambda: {"token": str(uuid.uuid4()), "salt": secrets.token_hex(16)},
 )
 
@@ -273,11 +282,11 @@ STATIONS = Resource(
     "Where temperatures are measured; a project has the one it names, else the one that holds its zipcode.",
     "stations",
     _STATION,
-    commands.CreateStation,
-    commands.ChangeStation,
-    commands.RemoveStation,
+    energy_commands.CreateStation,
+    energy_commands.ChangeStation,
+    energy_commands.RemoveStation,
     filters={"station_id": filters.same_text("station_id")},
-    sync=Sync(("station_id",), _STATION, commands.UpsertStation, _station_pk, station_document),
+    sync=Sync(("station_id",), _STATION, energy_commands.UpsertStation, _station_pk, station_document),
 )
 
 

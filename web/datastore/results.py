@@ -5,7 +5,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from streams.catalog.datastore.commands import RemoveResult
+from streams.catalog.datastore.energy_commands import RemoveResult
 from streams.catalog.datastore.entries import Run
 from web.datastore import filters
 from web.datastore.answers import Document, answer, not_found

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from streams.catalog.datastore import commands
+from streams.catalog.datastore import energy_commands
 from streams.catalog.datastore.entries import Run
 from streams.catalog.state import State
 from web.datastore import filters
@@ -36,7 +36,7 @@ RUNS = Resource(
         Field("meter_class", Kind(_meter_class, {"enum": [METER_CLASS], "default": METER_CLASS}, not_null=_WRONG_CLASS)),
         Field("meter_settings", JSON, null=True),
     ),
-    commands.RequestRun,
+    energy_commands.RequestRun,
     None,
     None,
     filters={"projects": filters.projects("project")},

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from infra.errors import PartUnavailable
-from streams.catalog.datastore import commands, projects, traces
+from streams.catalog.datastore import command, energy_commands, projects, traces
 from streams.catalog.datastore.entries import Trace
 from streams.catalog.state import State
 from web.datastore import filters
@@ -22,8 +22,8 @@ from web.datastore.resources import NO_PROJECT, project_document
 from web.datastore.sync import Record, Sync, label_of
 from web.identity import IDENTITY, Catalog
 
-INTERPRETATIONS = get_args(commands.Interpretation)
-UNITS = get_args(commands.EnergyUnit)
+INTERPRETATIONS = get_args(command.Interpretation)
+UNITS = get_args(command.EnergyUnit)
 SUMMARY = "summary"
 
 _INTERPRETATION = Field("interpretation", choice(*INTERPRETATIONS), required=True)
@@ -68,9 +68,9 @@ TRACES = Resource(
     "A trace: a series of energy records of one kind, of a project or of none.",
     "traces",
     _TRACE,
-    commands.CreateTrace,
-    commands.ChangeTrace,
-    commands.RemoveTrace,
+    energy_commands.CreateTrace,
+    energy_commands.ChangeTrace,
+    energy_commands.RemoveTrace,
     filters={
         "projects": filters.projects("project"),
         "project": filters.same_pk("project"),
@@ -83,7 +83,7 @@ TRACES = Resource(
     sync=Sync(
         ("project_project_id", "interpretation", "label"),
         (Field("project_project_id", text(255)), _INTERPRETATION, _LABEL, _UNIT),
-        commands.UpsertTrace,
+        energy_commands.UpsertTrace,
         _pk,
         summary,
         needed=(NO_PROJECT,),
@@ -150,5 +150,5 @@ class TracesApi(ResourceApi):
         try:
             await keeper.store(trace.pk, records)
         except PartUnavailable:
-            await self.catalog.submit(commands.RemoveTrace(pk=trace.pk), actor=actor)
+            await self.catalog.submit(energy_commands.RemoveTrace(pk=trace.pk), actor=actor)
             raise

@@ -2,8 +2,13 @@
 
 from dataclasses import replace
 
-from streams.catalog.datastore.commands import ChangeAttributeKey, CreateAttributeKey, RemoveAttributeKey, UpsertAttributeKey
 from streams.catalog.datastore.entries import AttributeKey
+from streams.catalog.datastore.project_commands import (
+    ChangeAttributeKey,
+    CreateAttributeKey,
+    RemoveAttributeKey,
+    UpsertAttributeKey,
+)
 from streams.catalog.datastore.verdicts import next_pk, not_found, not_unique, null_in, put, removed, upserted
 from streams.catalog.outcome import Outcome
 from streams.catalog.state import Change, State

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from streams.catalog.datastore import attribute_keys, projects
-from streams.catalog.datastore.commands import ChangeAttribute, CreateAttribute, RemoveAttribute, UpsertAttribute
 from streams.catalog.datastore.entries import Attribute, AttributeKey
+from streams.catalog.datastore.project_commands import ChangeAttribute, CreateAttribute, RemoveAttribute, UpsertAttribute
 from streams.catalog.datastore.values import READERS
 from streams.catalog.datastore.verdicts import does_not_exist, next_pk, not_found, put, removed, unchanged
 from streams.catalog.outcome import Outcome, refused

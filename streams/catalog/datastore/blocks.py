@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from streams.catalog.datastore.commands import ChangeBlock, CreateBlock, RemoveBlock
 from streams.catalog.datastore.entries import Block
+from streams.catalog.datastore.project_commands import ChangeBlock, CreateBlock, RemoveBlock
 from streams.catalog.datastore.verdicts import missing, next_pk, not_found, put, removed
 from streams.catalog.outcome import Outcome
 from streams.catalog.state import State

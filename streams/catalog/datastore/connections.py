@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 from uuid import UUID
 
-from streams.catalog.datastore.commands import ChangeConnection, CreateConnection, RemoveConnection
+from streams.catalog.datastore.energy_commands import ChangeConnection, CreateConnection, RemoveConnection
 from streams.catalog.datastore.entries import Connection
 from streams.catalog.datastore.verdicts import missing, next_pk, not_found, not_unique, put, removed
 from streams.catalog.outcome import Outcome

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from streams.catalog.datastore import projects
-from streams.catalog.datastore.commands import ChangeOwner, CreateOwner, EnrolUser, RemoveOwner
 from streams.catalog.datastore.entries import Owner
+from streams.catalog.datastore.project_commands import ChangeOwner, CreateOwner, EnrolUser, RemoveOwner
 from streams.catalog.datastore.verdicts import does_not_exist, next_pk, not_found, not_unique, put, removed
 from streams.catalog.outcome import Outcome, accepted, refused
 from streams.catalog.state import Change, State, User

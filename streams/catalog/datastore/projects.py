@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from streams.catalog.datastore.commands import ChangeProject, CreateProject, RemoveProject, UpsertProject
 from streams.catalog.datastore.entries import DatastoreTable, Project
+from streams.catalog.datastore.project_commands import ChangeProject, CreateProject, RemoveProject, UpsertProject
 from streams.catalog.datastore.verdicts import (
     does_not_exist,
     integrity_error,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from streams.catalog.datastore.commands import RemoveResult, RequestRun
+from streams.catalog.datastore.energy_commands import RemoveResult, RequestRun
 from streams.catalog.datastore.entries import Run
 from streams.catalog.datastore.verdicts import does_not_exist, next_pk, not_found, put
 from streams.catalog.outcome import Outcome

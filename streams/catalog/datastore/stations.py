@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from streams.catalog.datastore.commands import ChangeStation, CreateStation, RemoveStation, UpsertStation
+from streams.catalog.datastore.energy_commands import ChangeStation, CreateStation, RemoveStation, UpsertStation
 from streams.catalog.datastore.entries import Project, Station
 from streams.catalog.datastore.verdicts import next_pk, not_found, not_unique, put, removed, upserted
 from streams.catalog.outcome import Outcome

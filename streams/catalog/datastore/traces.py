@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from streams.catalog.datastore import projects
-from streams.catalog.datastore.commands import ChangeTrace, CreateTrace, RemoveTrace, UpsertTrace
+from streams.catalog.datastore.energy_commands import ChangeTrace, CreateTrace, RemoveTrace, UpsertTrace
 from streams.catalog.datastore.entries import Trace
 from streams.catalog.datastore.verdicts import does_not_exist, next_pk, not_found, null_in, put, removed, upserted
 from streams.catalog.outcome import Outcome, refused
