@@ -16,11 +16,13 @@ class Backlog:
     Attributes:
         dropped: frames thrown away.
         newest: the last frame put in, taken or not; None before the first.
+        held: frames that are not in it yet: they wait to learn whose they are (`Reception.unconfirmed`).
     """
 
     def __init__(self, limit: int = FRAMES_MAX) -> None:
         self.dropped = 0
         self.newest: TicFrame | None = None
+        self.held: tuple[TicFrame, ...] = ()
         self._limit = limit
         self._frames: deque[TicFrame] = deque()
         self._lock = threading.Lock()

@@ -45,14 +45,22 @@ class Reader:
 
     Args:
         beat: called at each round, at least twice a second while the port is open.
+        known_speed: that of an earlier start; 0: none.
     """
 
     def __init__(
-        self, place: Place, line: Line, reception: Reception, backlog: Backlog, clock: Clock, beat: Callable[[], None]
+        self,
+        place: Place,
+        line: Line,
+        reception: Reception,
+        backlog: Backlog,
+        clock: Clock,
+        beat: Callable[[], None],
+        known_speed: int = 0,
     ) -> None:
         self._place, self._line, self._reception, self._backlog = place, line, reception, backlog
         self._clock, self._beat = clock, beat
-        self._speeds = Speeds(place.speeds)
+        self._speeds = Speeds(place.speeds, known_speed)
         self._line.speed = self._speeds.speed
         self._stop = threading.Event()
         self._good: bool | None = None
@@ -60,7 +68,7 @@ class Reader:
         self._log = structlog.get_logger(__name__)
 
     def stop(self) -> None:
-        """Ask `run` to return; it does within a second."""
+        """Ask `run` to take what has come and return; it does within two seconds."""
         self._stop.set()
 
     def run(self) -> None:
@@ -80,11 +88,13 @@ class Reader:
 
     def _listen(self, source: port.Port) -> int:
         speed, now_s = self._line.speed, time.monotonic()
-        opening = Opening(speed, self._place.mode, now_s, self._place.patience)
+        opening = Opening(speed, self._place.mode, now_s, self._place.patience, known=self._speeds.known)
         arrivals = Arrivals(speed)
         trouble: Trouble | None = None
         try:
-            while not self._stop.is_set():
+            stopping = False
+            while not stopping:
+                stopping = self._stop.is_set()  # and then read once more: what came before the stop counts
                 data = source.read()
                 now_s = time.monotonic()
                 if data:
@@ -113,6 +123,8 @@ class Reader:
             for record in self._reception.take(event, self._moment(arrivals.of(event.begin))):
                 self._named(record.meter_id)
                 self._backlog.put(record)
+        if events:
+            self._backlog.held = self._reception.unconfirmed
 
     def _right(self, event: Event, opening: Opening) -> None:
         line = self._line

@@ -8,7 +8,7 @@ import gc
 import secrets
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from prometheus_client import REGISTRY
@@ -25,11 +25,13 @@ from producers.tic.delivery import deliver
 from producers.tic.door import Door
 from producers.tic.labels import Mode
 from producers.tic.line import Line
+from producers.tic.memory import Memory
 from producers.tic.meters import Meters
 from producers.tic.reader import Place, Reader
 from producers.tic.reception import Reception
 from producers.tic.spool import Spool
 from producers.tic.writer import Writer
+from schemas.tic_frame import TicFrame
 
 SPEEDS = {Mode.STANDARD: 9600, Mode.HISTORIC: 1200}
 PORT_PATIENCE_S = 30.0
@@ -69,15 +71,18 @@ class Service:
         self.boot_id = secrets.token_hex(8)
         self.beats, self.backlog = Beats(), Backlog()
         self.line = Line(time.monotonic(), bad_after_s=place.patience.settled_s)
-        self.reception = Reception(self.boot_id, place.mode, key)
         self.spool = Spool(settings.tic_spool, settings.tic_spool_limit_mb * 1_000_000)
+        self.memory = Memory(settings.tic_spool.with_name(f"{settings.tic_spool.name}.line"))
+        known = self.memory.known
+        self.reception = Reception(self.boot_id, place.mode, key, known=known.meter_id, left=self.memory.held)
+        self.backlog.held = self.reception.unconfirmed
         port_beat = self.beats.of("the port's thread", PORT_PATIENCE_S)
         disk_beat = self.beats.of("the spool's thread", settings.tic_write_s + DISK_PATIENCE_S)
         self._loop_beat = self.beats.of("the event loop", LOOP_PATIENCE_S)
         clock = Clock()
         self.dating = Dating(self.boot_id, clock)
-        self.reader = Reader(place, self.line, self.reception, self.backlog, clock, port_beat)
-        self.writer = Writer(self.spool, self.backlog, self.line, settings.tic_write_s, disk_beat)
+        self.reader = Reader(place, self.line, self.reception, self.backlog, clock, port_beat, known.speed)
+        self.writer = Writer(self.spool, self.backlog, self.line, settings.tic_write_s, disk_beat, self._remember)
         self._threads = [
             threading.Thread(target=self.reader.run, name="port", daemon=True),
             threading.Thread(target=self.writer.run, name="spool", daemon=True),
@@ -107,6 +112,9 @@ class Service:
             if self.beats.problem() is None:
                 sdnotify.notify(WATCHDOG=1, STATUS=self.status())
             await asyncio.sleep(every_s)
+
+    def _remember(self, meter_id: str, held: Sequence[TicFrame]) -> None:
+        self.memory.keep(meter_id, self.line.speed if self.line.mode is not None and not self.line.trouble else 0, held)
 
     @property
     def source(self) -> homeassistant.Source:

@@ -22,7 +22,7 @@ class Patience:
     """How long an opening of the port may go without a right frame.
 
     Attributes:
-        settled_s: once one came at this opening.
+        settled_s: once one came at this opening; from the beginning at a speed that was right in an earlier start.
         by_speed_s: before: two frames of the longest kind (one may be cut by the opening) and a margin.
         pause_s: a silence longer than this ends a run of bytes; between groups and frames it is 33 ms at most.
     """
@@ -59,14 +59,17 @@ class Opening:
     Until the first right frame the bytes are read twice, with parity and without: an adapter that throws the parity
     away would else look like a line that is dead.
 
+    Args:
+        known: right frames are to be expected at this speed.
+
     Attributes:
         rules: those that gave the first right frame; None before it.
     """
 
-    def __init__(self, speed: int, mode: Mode | None, now_s: float, patience: Patience) -> None:
+    def __init__(self, speed: int, mode: Mode | None, now_s: float, patience: Patience, *, known: bool = False) -> None:
         self.rules: Rules | None = None
         self._mode, self._patience = mode, patience
-        self._limit_s = patience.by_speed_s.get(speed, patience.settled_s)
+        self._limit_s = patience.settled_s if known else patience.by_speed_s.get(speed, patience.settled_s)
         self._decoder, self._other = Decoder(LINE), Decoder(LINE_WITHOUT_PARITY)
         self._sample = bytearray()
         self._byte_s = self._base_s = now_s
@@ -124,12 +127,16 @@ class Speeds:
 
     Args:
         candidates: at least one.
+        known: the one that was right in an earlier start; 0: none.
+
+    Attributes:
+        known: the next opening is the first, at the speed of an earlier start.
     """
 
-    def __init__(self, candidates: Sequence[int]) -> None:
-        self._order = list(candidates)
+    def __init__(self, candidates: Sequence[int], known: int = 0) -> None:
+        self._order = sorted(candidates, key=lambda one: one != known)
         self._turn = 0
-        self._known = False
+        self._known = self.known = known in candidates
 
     @property
     def speed(self) -> int:
@@ -138,6 +145,7 @@ class Speeds:
 
     def after(self, speed: int, *, settled: bool, trouble: Trouble) -> None:
         """How an opening ended. Silence says nothing against a speed that has been right before; nor does a lost device."""
+        self.known &= trouble is not Trouble.GARBAGE
         if settled:
             self._order.sort(key=lambda one: one != speed)
             self._turn, self._known = 0, True

@@ -11,6 +11,9 @@ from producers.tic.backlog import Backlog
 from producers.tic.line import Line
 from schemas.tic_frame import TicFrame
 
+Remember = Callable[[str, Sequence[TicFrame]], None]
+"""Whose frames are in the spool now (empty: nothing new), and which ones wait to learn whose they are."""
+
 REPORT_EVERY = 100
 """Frames between two log lines."""
 
@@ -41,6 +44,7 @@ class Writer:
     Args:
         every_s: how often.
         beat: called at each round.
+        remember: called after each attempt to write that did not fail.
 
     Attributes:
         waiting: what the spool held at the last look.
@@ -49,11 +53,14 @@ class Writer:
         unfit: frames that the spool refused by themselves, and that are lost.
     """
 
-    def __init__(self, spool: Store, backlog: Backlog, line: Line, every_s: float, beat: Callable[[], None]) -> None:
+    def __init__(
+        self, spool: Store, backlog: Backlog, line: Line, every_s: float, beat: Callable[[], None], remember: Remember
+    ) -> None:
         self.waiting: Depth | None = None
         self.problem = ""
         self.failures = self.unfit = 0
         self._spool, self._backlog, self._line, self._every_s, self._beat = spool, backlog, line, every_s, beat
+        self._remember = remember
         self._stop = threading.Event()
         self._reported = 0
         self._log = structlog.get_logger(__name__)
@@ -70,6 +77,7 @@ class Writer:
 
     def _round(self) -> None:
         self._beat()
+        held = self._backlog.held  # before the frames: one that is released in between is in the memory and, next, in the spool
         frames = self._backlog.take()
         try:
             if frames:
@@ -78,6 +86,7 @@ class Writer:
         except (OSError, sqlite3.Error) as error:
             self._failed(frames, error)
             return
+        self._remember(frames[-1].meter_id if frames else "", held)
         if self.problem:
             self._log.info("spool takes frames again", frames=len(frames))
         self.problem = ""

@@ -70,6 +70,10 @@ class PtyLine:
             os.close(self._master)
             self._master = self._slave = -1
 
+    def send_one(self) -> None:
+        """The next frame, of a line that does not speak by itself."""
+        self._write(self._arriving(self.frames[0]))
+
     @property
     def speed(self) -> int:
         """To which the port was set last; 0 before anybody opened it."""

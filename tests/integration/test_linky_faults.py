@@ -192,8 +192,8 @@ def test_every_right_frame_is_there_once(outcome: Outcome) -> None:
         rows = {row.number: row for row in outcome.rows if row.meter == meter and row.number is not None}
         assert len(rows) == sum(row.meter == meter and row.number is not None for row in outcome.rows)
         right = [frame for frame in outcome.sent[meter] if frame.damage is None]
-        lost = [frame.number for frame in right if frame.number not in rows and not reader.missed(frame)]
-        assert lost == [], f"{meter}: of {len(right)} right frames"
+        lost = [reader.told(frame) for frame in right if frame.number not in rows and not reader.missed(frame)]
+        assert not lost, f"{meter}: {len(lost)} of {len(right)} right frames are lost\n" + "\n".join(lost[:10])
         assert len(rows) > 10
         for frame in right:
             if frame.number in rows:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
@@ -16,6 +17,7 @@ from infra import programs
 from infra.running import Running
 from infra.settings import Settings
 from producers.tic.identity import pseudonym
+from producers.tic.memory import Memory
 from producers.tic.spool import Spool
 from schemas import avro, topics
 from schemas.tic_frame import TicFrame, of_record
@@ -150,6 +152,48 @@ def test_two_starts_have_two_boot_ids(settings: Settings, systemd: Systemd, tmp_
     boots = [frame.boot_id for frame in spooled(settings)]
     assert len(set(boots)) == 2
     assert next(frame.counter for frame in spooled(settings) if frame.boot_id == boots[-1]) == 0
+
+
+def test_each_single_frame_is_kept_whenever_the_reader_ends(settings: Settings, systemd: Systemd, tmp_path: Path) -> None:
+    """The first frame of a meter waits for the second, which may come after a stop, or after kill -9."""
+    settings.tic_write_s = 0.1
+    read: list[float] = []
+    with PtyLine(tmp_path / "port", [STANDARD]) as line:
+        line.speaks = False
+        for how in ("killed", "stopped", "killed", "stopped"):
+            one = service(settings, systemd)
+            try:
+                one.start()
+                one.wait_ready()
+                read.append(read_one(one, line))
+                if how == "killed":
+                    until(lambda one=one: kept(settings, one) == sum(read), "it is on the disk")  # type: ignore[misc]
+                    one.kill()
+            finally:
+                assert one.stop()
+    frames = spooled(settings)
+    assert [frame.counter for frame in frames] == [number for count in read for number in range(int(count))]
+    assert len({frame.boot_id for frame in frames}) == 4
+
+
+def read_one(one: Running, line: PtyLine) -> float:
+    """Send a frame, and another one while none is read: what comes while the port is being opened is nobody's."""
+    for _ in range(20):
+        line.send_one()
+        with suppress(AssertionError):
+            until(lambda: metric(one, "powermon_tic_frames_total") > 0, "it is read", 1)
+            break
+    return metric(one, "powermon_tic_frames_total")
+
+
+def kept(settings: Settings, one: Running) -> float:
+    """How many frames are on the disk: in the spool, or beside it while their meter is not confirmed."""
+    return metric(one, "powermon_tic_spool_frames") + len(Memory(Path(f"{settings.tic_spool}.line")).held)
+
+
+def metric(one: Running, name: str) -> float:
+    """Of its /metrics; without labels."""
+    return float(next(line.split()[1] for line in answer(one, "/metrics")[1].splitlines() if line.startswith(f"{name} ")))
 
 
 def test_a_wrong_setting_is_a_sentence(settings: Settings) -> None:

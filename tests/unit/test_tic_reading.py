@@ -27,7 +27,7 @@ from producers.tic.rules import LINE
 from producers.tic.service import place_of
 from producers.tic.writer import Writer
 from schemas.tic_frame import TicFrame
-from tests.tic import framed, historic, standard
+from tests.tic import framed, historic, records, standard
 from tests.waiting import until
 
 MOMENT = Moment(1_766_899_543_120, True, 77_000)
@@ -67,6 +67,51 @@ def test_a_damaged_address_is_no_meter_and_a_lost_frame() -> None:
 def test_a_changed_meter_begins_with_its_first_frame() -> None:
     records = taken(Reception("boot"), ONE, ONE, OTHER, OTHER)
     assert [one.meter_id for one in records] == [ONE, ONE, OTHER, OTHER]
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["address", "pseudonym"])
+def test_the_meter_of_an_earlier_start_is_known_by_its_first_frame(key: bytes | None) -> None:
+    (first,) = taken(Reception("boot", key=key), ONE, ONE)[:1]
+    records = taken(Reception("later", key=key, known=first.meter_id), ONE)
+    assert [(one.meter_id, one.boot_id, one.counter) for one in records] == [(first.meter_id, "later", 0)]
+
+
+def test_a_frame_that_names_nobody_waits_for_the_meter_that_is_known() -> None:
+    reception = Reception("boot", known=ONE)
+    assert taken(reception, None) == []
+    assert [one.meter_id for one in taken(reception, ONE)] == [ONE, ONE]
+
+
+def test_another_meter_than_the_one_that_is_known_needs_two_frames() -> None:
+    reception = Reception("boot", known=ONE)
+    assert taken(reception, OTHER) == []
+    assert [one.meter_id for one in taken(reception, OTHER)] == [OTHER, OTHER]
+
+
+def test_the_first_frame_of_a_meter_outlives_a_stop_and_waits_for_the_second() -> None:
+    ended = Reception("boot")
+    assert taken(ended, None, ONE) == []
+    assert [(one.meter_id, one.counter) for one in ended.unconfirmed] == [(ONE, 0)]
+    again = Reception("again", left=ended.unconfirmed)
+    assert again.unconfirmed == ended.unconfirmed
+    assert taken(again, None) == []
+    assert again.unconfirmed == ended.unconfirmed
+    records = taken(again, ONE)
+    assert [(one.meter_id, one.boot_id, one.counter) for one in records] == [
+        (ONE, "boot", 0),
+        (ONE, "again", 0),
+        (ONE, "again", 1),
+    ]
+    assert again.unconfirmed == ()
+
+
+def test_a_damaged_address_before_a_stop_makes_no_meter() -> None:
+    ended = Reception("boot")
+    assert taken(ended, OTHER) == []
+    again = Reception("again", left=ended.unconfirmed)
+    assert [one.boot_id for one in taken(again, ONE, ONE)] == ["again", "again"]
+    assert again.unconfirmed == ()
+    assert again.refused == {"other address": 1}
 
 
 def test_a_line_without_an_address_holds_few_frames() -> None:
@@ -172,10 +217,14 @@ class FakeSpool:
 class Writing:
     def __init__(self, limit: int = 1000) -> None:
         self.spool, self.backlog = FakeSpool(), Backlog(limit)
-        self.writer = Writer(self.spool, self.backlog, Line(0.0), 0.01, lambda: None)
+        self.remembered: tuple[str, list[TicFrame]] = "", []
+        self.writer = Writer(self.spool, self.backlog, Line(0.0), 0.01, lambda: None, self._remember)
         self.thread = threading.Thread(target=self.writer.run, daemon=True)
         self.thread.start()
         self.reception = Reception("boot")
+
+    def _remember(self, meter_id: str, held: Sequence[TicFrame]) -> None:
+        self.remembered = meter_id or self.remembered[0], list(held)
 
     def frames(self, count: int) -> None:
         for record in taken(self.reception, *[ONE] * count):
@@ -210,6 +259,25 @@ def test_a_disk_that_stands_still_costs_the_oldest_frames_only_and_they_are_coun
     writing.spool.goes.set()
     until(lambda: len(writing.spool.kept) == 22, "all is stored")
     assert writing.spool.kept == [0, 1, *range(32, 52)]
+
+
+def test_what_waits_for_its_meter_is_remembered_until_it_is_stored(writing: Writing) -> None:
+    writing.backlog.held = tuple(records()[:1])
+    until(lambda: writing.remembered == ("", records()[:1]), "the memory has it")
+    writing.backlog.held = ()
+    writing.frames(2)
+    until(lambda: writing.remembered == (ONE, []), "the spool has it")
+    assert writing.spool.kept == [0, 1]
+
+
+def test_nothing_is_forgotten_while_the_disk_takes_nothing(writing: Writing) -> None:
+    writing.backlog.held = tuple(records()[:1])
+    until(lambda: writing.remembered == ("", records()[:1]), "the memory has it")
+    writing.spool.error = OSError(28, "No space left on device")
+    writing.frames(2)
+    writing.backlog.held = ()
+    until(lambda: writing.writer.failures >= 3, "it is tried again")
+    assert writing.remembered == ("", records()[:1])
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error")], ids=str)

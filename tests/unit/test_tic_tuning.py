@@ -15,8 +15,8 @@ SHORT = (GOLDEN / "frames" / "hist_tri_short_adir.tic").read_bytes()
 PATIENCE = Patience()
 
 
-def opening(mode: Mode | None = None, speed: int = 9600) -> Opening:
-    return Opening(speed, mode, 0.0, PATIENCE)
+def opening(mode: Mode | None = None, speed: int = 9600, *, known: bool = False) -> Opening:
+    return Opening(speed, mode, 0.0, PATIENCE, known=known)
 
 
 def frames(events: list[Event]) -> int:
@@ -123,7 +123,24 @@ def test_frames_of_one_label_refused_for_ever_are_no_trouble() -> None:
         assert one.trouble(second + 0.5) is None
 
 
+def test_a_speed_that_was_right_before_gets_more_time() -> None:
+    one = opening(known=True)
+    one.feed(b"\x55" * 9, 0.1)
+    assert one.trouble(9.9) is None
+    assert one.trouble(10.1) is Trouble.SILENT
+
+
 # ---- the order of speeds
+
+
+def test_the_speed_of_an_earlier_start_is_the_first() -> None:
+    speeds = Speeds([9600, 1200], 1200)
+    assert (speeds.speed, speeds.known) == (1200, True)
+    speeds.after(1200, settled=False, trouble=Trouble.SILENT)
+    assert (speeds.speed, speeds.known) == (1200, True)
+    speeds.after(1200, settled=False, trouble=Trouble.GARBAGE)
+    assert (speeds.speed, speeds.known) == (9600, False)
+    assert not Speeds([9600], 1200).known
 
 
 def test_speeds_take_turns_until_one_is_right() -> None:

@@ -34,6 +34,7 @@ class Talk:
     sent: Sent = field(init=False)
     at: int = 0
     read: bool = True
+    written_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.sent = next(self.line)
@@ -63,7 +64,7 @@ def talk(
         now = now_s()
         wake_s = now + TICK_S * speed
         for one in list(speaking):
-            due_s = _speak(one, now, tally, truth_file)
+            due_s = _speak(one, now, tally, truth_file, now_s)
             if until_s is not None and one.at == 0 and one.sent.begin_s >= until_s:
                 speaking.remove(one)
             wake_s = min(wake_s, due_s)
@@ -76,7 +77,7 @@ def talk(
     return tally
 
 
-def _speak(one: Talk, now: float, tally: Tally, truth_file: IO[str] | None) -> float:
+def _speak(one: Talk, now: float, tally: Tally, truth_file: IO[str] | None, now_s: Callable[[], float]) -> float:
     """Write what is due. Returns when something is due that should not wait for the next tick."""
     if one.at == 0 and now - one.sent.begin_s > BEHIND_S:
         one.line.resume(now)
@@ -87,6 +88,7 @@ def _speak(one: Talk, now: float, tally: Tally, truth_file: IO[str] | None) -> f
         if due > one.at:
             one.read &= one.port.write(sent.data[one.at : due])
             one.at = due
+            one.written_s = now_s()
         if one.at < len(sent.data):
             return sent.end_s if now >= sent.begin_s else sent.begin_s
         tally.frames += 1
@@ -98,7 +100,7 @@ def _speak(one: Talk, now: float, tally: Tally, truth_file: IO[str] | None) -> f
 
 
 def _tell(one: Talk, truth_file: IO[str], damage: str = "") -> None:
-    record = truth(one.line.contract.address, one.sent, read=one.read)
+    record = truth(one.line.contract.address, one.sent, read=one.read) | {"written_ms": round(1000 * one.written_s)}
     if damage:
         record["damage"] = damage
     truth_file.write(json.dumps(record) + "\n")
