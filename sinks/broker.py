@@ -168,17 +168,24 @@ class SafeProducer:
             }
         )
 
-    def send(self, topic: str, messages: Iterable[tuple[bytes | None, bytes]]) -> None:
+    def send(self, topic: str, messages: Iterable[tuple[bytes | None, bytes]]) -> Offsets:
         """Publish (key, value) pairs and wait.
+
+        Returns:
+            by partition, the offset behind the last of them.
 
         Raises:
             LogUnavailable: at least one is not safe; all may be sent again.
         """
         failures: list[KafkaError] = []
+        behind: Offsets = {}
 
-        def acknowledged(error: KafkaError | None, _: object) -> None:
+        def acknowledged(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 failures.append(error)
+            else:
+                place = message.topic(), message.partition()
+                behind[place] = max(behind.get(place, 0), message.offset() + 1)
 
         for key, value in messages:
             while True:
@@ -192,6 +199,7 @@ class SafeProducer:
             raise LogUnavailable(
                 f"the log did not acknowledge {len(failures) or left} messages for {topic}: {failures[:1]}; will try again"
             )
+        return behind
 
 
 def _ends(member: Consumer, topic: str) -> Offsets:

@@ -23,3 +23,6 @@ REBUILD_WAITING = Gauge("powermon_rebuild_waiting", "Late minutes read and not y
 REBUILD_SECONDS = Histogram("powermon_rebuild_round_seconds", "Time of one round", buckets=_SECONDS)
 
 TIC_QUARANTINED = Counter("powermon_rebuild_tic_quarantined", "Late frames of Linkys that break a rule of integrity")
+
+SOURCE_RECORDS = Counter("powermon_source_records", "Records of traces written because a sensor's or meter's hours changed")
+SOURCE_SECONDS = Histogram("powermon_source_round_seconds", "Time of one look at all traces with a source", buckets=_SECONDS)

@@ -68,6 +68,8 @@ class RecordSink:
         self._place: Place | None = None
         """None: not known where this member stands; nothing that comes is taken."""
         self._read = 0  # the offset that comes next
+        self.applied: int | None = None
+        """The offset below which every batch that is whole is in the table; None: another member applies the topic, or nobody."""
         self._backoff_s = 0.0
         self._problem: str | None = f"waiting for the broker to assign {topic.name}"
         self._pulse = Pulse(f"sink of {topic.name}")
@@ -103,11 +105,11 @@ class RecordSink:
         return self._pulse.stalled()
 
     def _lost(self, _member: Consumer, _partitions: list[TopicPartition]) -> None:
-        self._place = None
+        self._place = self.applied = None
 
     def _wait_out(self, error: PowermonError) -> None:
         """What is open or half applied here is forgotten: the table tells where to go on."""
-        self._place = None
+        self._place = self.applied = None
         if isinstance(error, Moved):
             return
         metrics.FAILURES.labels(self._topic.name).inc()
@@ -153,6 +155,7 @@ class RecordSink:
         except KafkaException as error:
             raise LogUnavailable(f"the broker does not give {self._topic.name}: {error}; trying again may help") from error
         self._open, self._place, self._read = OpenBatches(), here, here.resume
+        self.applied = self._read
         self._problem, self._backoff_s = None, 0.0
 
     def _take(self, messages: Sequence[Message]) -> None:
@@ -174,6 +177,7 @@ class RecordSink:
         for at, run in enumerate(runs):
             later = [batch.first for others in runs[at + 1 :] for batch in others if isinstance(batch, Batch)]
             self._apply(run, later)
+        self.applied = self._read
         if done:
             broker.commit(self._member, {(self._topic.name, 0): self._place.resume})
 

@@ -1,4 +1,4 @@
-"""The sink role: the sink and the rebuilder, each in a thread, beside a ClickHouse server."""
+"""The sink role: the sink, the rebuilders and the feed of traces, each in a thread, beside a ClickHouse server."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,9 @@ from sinks.migrate import migrate
 from sinks.rebuild import Rebuilder
 from sinks.records import RecordSink
 from sinks.sink import Sink
+from sinks.source_feed import Sourced, SourceFeed, sourced
 from sinks.tic_rebuild import TicRebuilder
+from streams.catalog.view import view_of
 
 EXIT_STATUS = 70
 """EX_SOFTWARE: the supervisor starts the role again."""
@@ -57,10 +59,12 @@ async def run(settings: Settings) -> None:
     runner = await health.serve("127.0.0.1", settings.sink_port, alive, ready)
     try:
         store = await opened(settings)
+        view = view_of(settings, Registry(settings.registry, settings.schema_cache))
         try:
-            members += make(settings, store)
+            members += make(settings, store, sourced(view))
             await run_members(members)
         finally:
+            await view.close()
             store.close()
     finally:
         await runner.cleanup()
@@ -88,15 +92,21 @@ async def opened(settings: Settings) -> ClickHouse:
             return store
 
 
-def make(settings: Settings, store: ClickHouse) -> list[Member]:
-    """The sink and the rebuilders, not yet at work."""
+def make(settings: Settings, store: ClickHouse, traces: Sourced) -> list[Member]:
+    """The sink, the rebuilders and the feed, not yet at work.
+
+    Args:
+        traces: those that take the hours of a sensor or meter.
+    """
     registry = Registry(settings.registry, settings.schema_cache)
+    consumption = RecordSink(settings, store, registry, topics.CONSUMPTION)
     return [
         Sink(settings, store, registry),
         Rebuilder(settings, store, registry),
         TicRebuilder(settings, store, registry),
-        RecordSink(settings, store, registry, topics.CONSUMPTION),
+        consumption,
         RecordSink(settings, store, registry, topics.WEATHER),
+        SourceFeed(settings, store, registry, consumption, traces),
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra.errors import PartUnavailable
+from streams.catalog.commands import RegisterSensor
 from tests.fakes.datastore import Store, datastore
 from web.datastore.answers import Invalid
 
@@ -47,6 +48,33 @@ async def test_what_a_trace_refuses(store: Store) -> None:
             "label": ["Ensure this field has no more than 140 characters."],
         },
     )
+
+
+async def test_a_trace_may_name_a_sensor_or_a_linky_of_ours_and_says_so_only_then(store: Store) -> None:
+    store.catalog.add(RegisterSensor(sensor_id="gre000001", secret_sha256="a" * 64))
+    sensor = {"kind": "power", "id": "gre000001"}
+    made = await store.post("consumption_metadatas/?summary=True", {**TRACE, "source": sensor})
+    assert list(made.items())[-2:] == [("label", None), ("source", {**sensor, "energy": "import"})]
+    linky = {"kind": "linky", "id": "052165900001", "energy": "EASF01"}
+    changed = await store("PATCH", "consumption_metadatas/1/", {"source": linky})
+    assert changed.json["source"] == linky
+    assert (await store.get("consumption_metadatas/1/"))["source"] == linky
+    assert "source" not in (await store("PATCH", "consumption_metadatas/1/", {"source": None})).json
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("gre000001", 'Expected {"kind": "power" or "linky", "id": "<sensor or meter>", "energy": "<which>"}.'),
+        ({"kind": "power", "id": "gre000009"}, "there is no power sensor gre000009"),
+        ({"kind": "gas", "id": "gre000009", "energy": "x"}, "Invalid enum value 'gas' - at `$.kind`."),
+        ({"kind": "linky", "id": "052165900001", "energy": "import"}, "energy import came for a Linky; expected drawn"),
+    ],
+)
+async def test_what_a_source_refuses(store: Store, source: Any, said: str) -> None:
+    refused = await store("POST", "consumption_metadatas/", {**TRACE, "source": source})
+    assert refused.status == 400
+    assert refused.json["source"][0].startswith(said)
 
 
 @pytest.mark.parametrize(

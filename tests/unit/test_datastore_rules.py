@@ -14,6 +14,7 @@ from streams.catalog.apply import apply, fold
 from streams.catalog.datastore import attributes, connections, energy_commands, project_commands, projects, stations, traces
 from streams.catalog.datastore.commands import DatastoreCommand
 from streams.catalog.datastore.index import Index
+from streams.catalog.datastore.source import TraceSource
 from streams.catalog.envelope import Envelope, seal
 from streams.catalog.outcome import Outcome
 from streams.catalog.snapshot import Place
@@ -260,11 +261,21 @@ def test_a_trace_belongs_to_a_project_or_to_none(store: Store) -> None:
     assert [trace.pk for trace in traces.of_project(store.state, 1)] == [1]
 
 
-def test_a_traces_source_is_a_registered_sensor(store: Store) -> None:
-    command = energy_commands.CreateTrace(interpretation="E_C_S", unit="KWH", source="gre000001")
-    assert said(store.do(command)) == (False, "unknown_sensor", None, "source")
+def test_a_traces_source_is_a_registered_sensor_or_a_linky(store: Store) -> None:
+    def sourced(kind: Any, sensor: str, energy: str, unit: Any = "KWH") -> Outcome:
+        source = TraceSource(kind, sensor, energy)
+        return store.do(energy_commands.CreateTrace(interpretation="E_C_S", unit=unit, source=source))
+
+    assert said(sourced("power", "gre000001", "import")) == (False, "unknown_sensor", None, "source")
     store.do(catalog.RegisterSensor(sensor_id="gre000001", secret_sha256="0" * 64))
-    assert store.do(command).pk == 1
+    assert sourced("power", "gre000001", "import").pk == 1
+    assert said(sourced("power", "gre000001", "EAST")) == (False, "bad_source", None, "source")
+    assert said(sourced("power", "gre000001", "import", "THM")) == (False, "bad_source", None, "unit")
+    assert said(sourced("linky", "gre000001", "drawn")) == (False, "unknown_sensor", None, "source")
+    assert sourced("linky", "052165900001", "EASF01").pk == 2  # one that was only heard of
+    assert [trace.pk for trace in traces.with_source(store.state)] == [1, 2]
+    store.do(energy_commands.ChangeTrace(pk=2, source=None))
+    assert [trace.pk for trace in traces.with_source(store.state)] == [1]
 
 
 def test_any_number_of_runs_of_a_project(store: Store) -> None:

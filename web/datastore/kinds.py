@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from streams.catalog.datastore import values
+from streams.catalog.datastore.source import DRAWN, INJECTED, KINDS, POWER_ENERGIES, USUAL, TraceSource, problem
 from streams.catalog.state import State
 from web.datastore.answers import Document, shown
 
@@ -138,6 +139,19 @@ def _zone(_: State, value: Any) -> str:
     raise ValueError(f'"{shown(value, 100)}" is not a time zone; expected an IANA name such as America/Chicago.')
 
 
+def _source(_: State, value: Any) -> TraceSource:
+    """A source; which sensor may be one is judged by the catalog."""
+    if not isinstance(value, dict) or not {"kind", "id"} <= value.keys() <= {"kind", "id", "energy"}:
+        raise ValueError('Expected {"kind": "power" or "linky", "id": "<sensor or meter>", "energy": "<which>"}.')
+    try:
+        found = msgspec.convert({"energy": USUAL.get(str(value["kind"]), "")} | value, TraceSource)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{str(error)[:200]}.") from None
+    if (wrong := problem(found)) is not None:
+        raise ValueError(wrong)
+    return found
+
+
 def _json(_: State, value: Any) -> str:
     found = msgspec.json.encode(value).decode()
     if len(found) > 100_000:
@@ -153,6 +167,25 @@ INTEGER = _plain(values.integer, {"type": "integer"})
 UUID = Kind(_uuid, {"type": "string", "format": "uuid"})
 ZONE = Kind(_zone, {"type": "string"})
 JSON = Kind(_json, {}, say=msgspec.json.decode)
+SOURCE = Kind(
+    _source,
+    {
+        "type": "object",
+        "required": ["kind", "id"],
+        "properties": {
+            "kind": {"enum": list(KINDS)},
+            "id": {"type": "string", "description": "of the sensor or meter"},
+            "energy": {
+                "type": "string",
+                "description": f"of a power sensor: {', '.join(POWER_ENERGIES)} (default import); "
+                f"of a Linky: {DRAWN} (default), {INJECTED}, or an index as EASF01",
+            },
+        },
+        "additionalProperties": False,
+        "description": "the sensor or meter of ours whose hours the trace takes; answers hold it when there is one",
+    },
+    say=msgspec.to_builtins,
+)
 
 
 def _whole(value: Any) -> int | None:

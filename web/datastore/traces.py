@@ -15,7 +15,7 @@ from web.datastore import filters
 from web.datastore.answers import Document, Invalid, answer, json_list, listed
 from web.datastore.body import Bodies
 from web.datastore.fields import Field, Query, check, on
-from web.datastore.kinds import choice, pk, text
+from web.datastore.kinds import SOURCE, choice, pk, text
 from web.datastore.ports import TraceRecords
 from web.datastore.resource import Resource, ResourceApi
 from web.datastore.resources import NO_PROJECT, project_document
@@ -29,7 +29,13 @@ SUMMARY = "summary"
 _INTERPRETATION = Field("interpretation", choice(*INTERPRETATIONS), required=True)
 _UNIT = Field("unit", choice(*UNITS), required=True)
 _LABEL = Field("label", text(140, blank=True), null=True)
-_TRACE = (_INTERPRETATION, _UNIT, Field("project", pk("projects"), null=True), _LABEL)
+_TRACE = (
+    _INTERPRETATION,
+    _UNIT,
+    Field("project", pk("projects"), null=True),
+    _LABEL,
+    Field("source", SOURCE, null=True, shown=False),
+)
 
 
 def summary(state: State, trace: Trace) -> Document:
@@ -41,7 +47,13 @@ def summary(state: State, trace: Trace) -> Document:
         "unit": trace.unit,
         "project": None if project is None else project_document(project),
         "label": trace.label,
+        **_source(trace),
     }
+
+
+def _source(trace: Trace) -> Document:
+    """What a trace's answers hold more when it has a source; others are as the contract has them."""
+    return {} if trace.source is None else {"source": SOURCE.say(trace.source)}
 
 
 def _full(trace: Trace, records: bytes) -> Document:
@@ -52,6 +64,7 @@ def _full(trace: Trace, records: bytes) -> Document:
         "records": msgspec.Raw(records),
         "project": trace.project,
         "label": trace.label,
+        **_source(trace),
     }
 
 

@@ -11,7 +11,6 @@ from streams.catalog.datastore.command import (
     Json,
     Pk,
     Salt,
-    Source,
     StationId,
     StationLabel,
     TemperatureUnit,
@@ -20,6 +19,7 @@ from streams.catalog.datastore.command import (
     Zipcode,
     ZoneName,
 )
+from streams.catalog.datastore.source import TraceSource
 
 
 class _Trace(Datastore, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class CreateTrace(_Trace, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         project: pk.
-        source: id of the sensor or meter whose hours it takes.
+        source: the sensor or meter of ours whose hours it takes.
     """
 
     KIND: ClassVar[str] = "datastore.trace.create"
@@ -54,7 +54,7 @@ class CreateTrace(_Trace, frozen=True, kw_only=True, omit_defaults=True):
     unit: EnergyUnit
     project: Pk | None = None
     label: TraceLabel | None = None
-    source: Source | None = None
+    source: TraceSource | None = None
 
 
 class ChangeTrace(_Trace, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ class ChangeTrace(_Trace, frozen=True, kw_only=True):
     unit: EnergyUnit | UnsetType = UNSET
     project: Pk | UnsetType | None = UNSET
     label: TraceLabel | UnsetType | None = UNSET
-    source: Source | UnsetType | None = UNSET
+    source: TraceSource | UnsetType | None = UNSET
 
 
 class RemoveTrace(_Trace, frozen=True, kw_only=True):

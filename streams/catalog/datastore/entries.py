@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from streams.catalog.datastore.source import TraceSource
+
 
 @dataclass(frozen=True, slots=True)
 class Counter:
@@ -73,7 +75,7 @@ class Trace:
     unit: str
     project: int | None = None
     label: str | None = None
-    source: str | None = None
+    source: TraceSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

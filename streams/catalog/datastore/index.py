@@ -20,6 +20,10 @@ def _user_pk(user: Any) -> Iterable[Hashable]:
     return (user.pk,) if user.pk else ()
 
 
+def _with_source(trace: Any) -> Iterable[Hashable]:
+    return () if trace.source is None else (True,)
+
+
 UNIQUE: dict[str, dict[str, Keys]] = {
     "users": {"user": _user_pk},
     "owners": {"owner": _one("user")},
@@ -34,7 +38,7 @@ SEVERAL: dict[str, dict[str, Keys]] = {
     "projects": {"of_owner": _one("project_owner"), "at_station": _one("weather_station")},
     "blocks": {"block_of_project": attrgetter("projects")},
     "attributes": {"of_project": _one("project"), "of_key": _one("key")},
-    "traces": {"of_project": _one("project")},
+    "traces": {"of_project": _one("project"), "with_source": _with_source},
     "runs": {"of_project": _one("project")},
     "connections": {"connection_of_project": attrgetter("projects")},
     "stations": {"zipcode": attrgetter("zipcodes")},

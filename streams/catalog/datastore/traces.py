@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from streams.catalog import sensors
 from streams.catalog.datastore import projects
 from streams.catalog.datastore.energy_commands import ChangeTrace, CreateTrace, RemoveTrace, UpsertTrace
 from streams.catalog.datastore.entries import Trace
+from streams.catalog.datastore.source import TraceSource, problem
 from streams.catalog.datastore.verdicts import does_not_exist, next_pk, not_found, null_in, put, removed, upserted
 from streams.catalog.outcome import Outcome, refused
 from streams.catalog.state import State
@@ -13,6 +15,11 @@ from streams.catalog.state import State
 def of_project(state: State, project: int) -> list[Trace]:
     """A project's traces, by rising primary key."""
     return [state.traces[pk] for pk in state.index.all("traces", "of_project", project)]
+
+
+def with_source(state: State) -> list[Trace]:
+    """The traces that take the hours of a sensor or meter of ours, by rising primary key."""
+    return [state.traces[pk] for pk in state.index.all("traces", "with_source", True)]
 
 
 def create(state: State, command: CreateTrace, _: int) -> Outcome:
@@ -51,7 +58,9 @@ def upsert(state: State, command: UpsertTrace, _: int) -> Outcome:
     assert command.interpretation is not None
     assert command.unit is not None
     if known is not None:
-        return upserted("traces", known, replace(known, unit=command.unit))
+        changed = replace(known, unit=command.unit)
+        wrong = _wrong(state, changed)
+        return upserted("traces", known, changed) if wrong is None else replace(wrong, code="bad_field_value", pk=known.pk)
     pk, counted = next_pk(state, "traces")
     return upserted("traces", None, Trace(pk, command.interpretation, command.unit, project.pk, command.label), counted)
 
@@ -59,6 +68,18 @@ def upsert(state: State, command: UpsertTrace, _: int) -> Outcome:
 def _wrong(state: State, trace: Trace) -> Outcome | None:
     if trace.project is not None and trace.project not in state.projects:
         return does_not_exist("project", trace.project)
-    if trace.source is not None and trace.source not in state.sensors:
-        return refused("unknown_sensor", f"sensor {trace.source} is not registered", field="source")
+    return None if trace.source is None else _wrong_source(state, trace, trace.source)
+
+
+def _wrong_source(state: State, trace: Trace, source: TraceSource) -> Outcome | None:
+    said = problem(source)
+    if said is not None:
+        return refused("bad_source", said, field="source")
+    sensor = state.sensors.get(source.id)
+    heard = sensor is None and source.kind == "linky" and sensors.names("linky", source.id)  # it need not be registered
+    if not heard and (sensor is None or sensor.kind != source.kind):
+        return refused("unknown_sensor", f"there is no {source.kind} sensor {source.id}", field="source")
+    if trace.unit != "KWH" or not trace.interpretation.startswith("E_"):
+        field = "unit" if trace.unit != "KWH" else "interpretation"
+        return refused("bad_source", "A trace with a source is of electricity, in KWH.", field=field)
     return None

@@ -1,7 +1,7 @@
 """The verdicts of the datastore's rules, in the contract's words where it has some.
 
-Codes of refusals: `does_not_exist`, `not_unique` and `unknown_sensor` name a field, `not_found` is about the object itself;
-of a sync's record `integrity_error`, `bad_field_value`, `multiple_records`, `no_project`, `no_attribute_key`,
+Codes of refusals: `does_not_exist`, `not_unique`, `unknown_sensor` and `bad_source` name a field, `not_found` is about the
+object itself; of a sync's record `integrity_error`, `bad_field_value`, `multiple_records`, `no_project`, `no_attribute_key`,
 where `pk` tells an update from a creation.
 """
 
