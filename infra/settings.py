@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     )
     web_host: str = Field("127.0.0.1", description="address the web server listens on")
     web_port: int = Field(8080, description="port of pages and REST API")
+    registry_key_file: str = Field(
+        "",
+        description="file (mode 0600) with the key of registry connections' tokens, the same for every web server; empty: registry.key in data, made at first use",
+    )
     workers: int = Field(1, ge=1, le=64, description="how many workers `powermon up` starts; more than partitions are idle")
     worker_port: int = Field(8091, description="health and metrics of the worker (127.0.0.1); of further ones 10, 20, … above it")
     sink_port: int = Field(8092, description="health and metrics of the sink when it runs alone (127.0.0.1)")
@@ -206,6 +210,11 @@ class Settings(BaseSettings):
     def operator_token(self) -> Path:
         """File (mode 0600) with the token this machine's command line uses against the web server."""
         return self.data / "operator.token"
+
+    @property
+    def registry_key(self) -> Path:
+        """File (mode 0600) with the key under which tokens of registry connections are sealed."""
+        return Path(self.registry_key_file) if self.registry_key_file else self.data / "registry.key"
 
     @property
     def fleet_secrets(self) -> Path:

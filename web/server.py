@@ -31,6 +31,7 @@ from web.auth import problem
 from web.datastore.api import Datastore
 from web.datastore.body import Bodies
 from web.datastore.meter import MeterLog
+from web.datastore.partner_tokens import PartnerTokens
 from web.datastore.record_doors import RecordDoors
 from web.datastore.results import ResultsApi
 from web.html import secure
@@ -57,13 +58,19 @@ def create_app(
         clock: UTC seconds, the machine's when None.
         beside: what else runs in this process: this server is no more alive and ready than that is.
         replays: what works for /api/v1/replays; None: that address is not there.
+
+    Raises:
+        ConfigurationError: the key of registry tokens cannot be read.
     """
     site = Site(settings, clickhouse, catalog_view, clock or time.time, beside or Beside())
     bodies = Bodies()
     kept = RecordDoors(settings, clickhouse, catalog_view, bodies)
     meter = MeterLog(settings.kafka, Registry(settings.registry, settings.schema_cache), clickhouse, catalog_view)
     endpoints = [*kept.endpoints(), *ResultsApi(catalog_view, meter).endpoints()]
-    datastore = Datastore(catalog_view, site.clock, bodies=bodies, records=kept.records, meter=meter, endpoints=endpoints)
+    tokens = PartnerTokens(settings.registry_key)
+    datastore = Datastore(
+        catalog_view, site.clock, bodies=bodies, records=kept.records, tokens=tokens, meter=meter, endpoints=endpoints
+    )
     app = web.Application(middlewares=[_errors, datastore.guard, site.auth.guard], client_max_size=_BODY_MAX)
     app.on_response_prepare.append(secure)
 

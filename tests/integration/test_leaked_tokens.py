@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import urllib.parse
+import uuid
 from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -107,7 +108,7 @@ async def test_nothing_that_is_written_opens_a_door(stack: Stack, tmp_path: Path
     until((settings.data / "web-sessions.json").exists, "the sessions are saved")
     found_in_backup(settings, known, tmp_path / "backup")
     assert known.within(stack.log.read_bytes()) == set()
-    assert settings.operator_token.stat().st_mode & 0o077 == 0
+    assert (settings.operator_token.stat().st_mode | settings.registry_key.stat().st_mode) & 0o077 == 0
 
 
 def addresses(settings: Settings) -> list[str]:
@@ -133,6 +134,8 @@ async def by_rest(http: aiohttp.ClientSession, settings: Settings, known: Known,
         ("REST token", f"sensors/{OTHER}/tokens", {}),
         ("REST password", "users", {"name": "bob", "role": "viewer"}),
         ("REST user's token", "users/bob/tokens", {}),
+        ("partner's token", "registry/connections/", {}),
+        ("chosen partner's token", "registry/connections/", {"token": str(uuid.UUID(int=2**127 + 1, version=4))}),
     ):
         status, told = await ask(path, body)
         assert status in (200, 201), (what, told)
@@ -141,6 +144,10 @@ async def by_rest(http: aiohttp.ClientSession, settings: Settings, known: Known,
         for value in values:
             known.keep(what, value)
     for value in list(known.all):
+        assert (await ask("registry/connections/", {"token": f"{value}-", "projects": [value]}))[0] == 400
+        for header in (f"Token {value}", f"Token {value} {value}", f"Token {hash_of(value)}"):
+            async with http.get(f"{settings.web}/registry/summary/", headers={"Authorization": header}) as answer:
+                assert (answer.status == 200) == ("partner's token" in known.all[value] and header == f"Token {value}")
         assert (await ask("sensors", {"sensor_id": value, "secret": value}))[0] == 422
         assert (await ask(f"sensors/{value}/tokens", {value: value}))[0] in (404, 422)
         async with http.get(f"{settings.web}/api/v1/nothing/{value}?token={value}", headers=admin) as answer:
@@ -280,7 +287,8 @@ def found_in_topics(settings: Settings, known: Known) -> None:
 
 def found_in_backup(settings: Settings, known: Known, backup: Path) -> None:
     """A copy of the data folder: segments of the log, the registry, parts of tables, snapshots, log lines."""
-    shutil.copytree(settings.data, backup, ignore=lambda folder, names: {settings.operator_token.name} & set(names))
+    keys = {settings.operator_token.name, settings.registry_key.name}
+    shutil.copytree(settings.data, backup, ignore=lambda folder, names: keys & set(names))
     files = [path for path in sorted(backup.rglob("*")) if path.is_file()]
     names = {str(path.relative_to(backup)) for path in files}
     for part in ("sensor.readings-", "dead.letters-", "catalog.commands-", "clickhouse", "logs/", "snapshot"):

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,9 @@ from streams.catalog.snapshot import Place
 from streams.catalog.state import State
 
 AT_MS = 1_800_000_000_000
-TOKENS = ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"]
+TOKENS: list[dict[str, Any]] = [
+    {"token_digest": digit * 64, "token_sealed": digit * 86, "token_key": "0123456789abcdef"} for digit in "12"
+]
 SALT = "0" * 32
 
 
@@ -194,7 +197,7 @@ def test_delete_takes_along_what_is_the_projects_and_frees_the_label(store: Stor
         store.do(energy_commands.RequestRun(project=project))
     store.trace(None)
     store.do(project_commands.CreateBlock(name="both", projects=(2, 1, 1)))
-    store.do(energy_commands.CreateConnection(token=TOKENS[0], salt=SALT, projects=(1, 2)))
+    store.do(energy_commands.CreateConnection(**TOKENS[0], salt=SALT, projects=(1, 2)))
     assert store.state.blocks[1].projects == (1, 2)
     assert store.do(project_commands.RemoveProject(pk=1)).accepted
     state = store.state
@@ -288,22 +291,35 @@ def test_any_number_of_runs_of_a_project(store: Store) -> None:
 
 def test_a_connections_token_is_unique_and_finds_it(store: Store) -> None:
     store.project()
-    first = store.do(energy_commands.CreateConnection(token=TOKENS[0], salt=SALT, projects=(1,)))
-    outcome = store.do(energy_commands.CreateConnection(token=TOKENS[0], salt=SALT))
+    first = store.do(energy_commands.CreateConnection(**TOKENS[0], salt=SALT, projects=(1,)))
+    outcome = store.do(energy_commands.CreateConnection(**TOKENS[0], salt=SALT))
     assert (*said(outcome), outcome.detail) == (False, "not_unique", None, "token", "This field must be unique.")
-    assert said(store.do(energy_commands.CreateConnection(token=TOKENS[1], salt=SALT, projects=(5,))))[1:] == (
+    assert said(store.do(energy_commands.CreateConnection(**TOKENS[1], salt=SALT, projects=(5,))))[1:] == (
         "does_not_exist",
         None,
         "projects",
     )
-    assert connections.by_token(store.state, TOKENS[0]) == first.entry
-    assert connections.by_token(store.state, TOKENS[1]) is None
-    store.do(energy_commands.ChangeConnection(pk=1, token=TOKENS[1]))
-    assert connections.by_token(store.state, TOKENS[0]) is None
+    assert connections.by_token(store.state, TOKENS[0]["token_digest"]) == first.entry
+    assert connections.by_token(store.state, TOKENS[1]["token_digest"]) is None
+    store.do(energy_commands.ChangeConnection(pk=1, **TOKENS[1]))
+    assert connections.by_token(store.state, TOKENS[0]["token_digest"]) is None
+
+
+def test_what_says_a_token_comes_together_or_not_at_all(store: Store) -> None:
+    store.do(energy_commands.CreateConnection(**TOKENS[0], salt=SALT))
+    for payload in ({"pk": 1, "token_digest": "2" * 64}, {"pk": 1, "token_sealed": "2" * 86, "token_key": "0" * 16}):
+        text = msgspec.json.encode(payload).decode()
+        half = Envelope("c", AT_MS, "t", "datastore.connection.change", "registry/connections/1", text)
+        assert fold(store.state, half).code == "bad_payload"
+    plain = Envelope(
+        "c", AT_MS, "t", "datastore.connection.create", "registry/connections", '{"token":"x","salt":"' + SALT + '"}'
+    )
+    assert fold(store.state, plain).code == "bad_payload"  # as the log of an earlier version has it
+    assert [one.pk for one in store.state.connections.values()] == [1]
 
 
 def test_a_registry_id_is_one_per_project_and_connection(store: Store) -> None:
-    one, two = (connections.Connection(pk, TOKENS[0], SALT, (1, 2)) for pk in (1, 2))
+    one, two = (connections.Connection(pk=pk, **TOKENS[0], salt=SALT, projects=(1, 2)) for pk in (1, 2))
     ids = {connections.registry_id(which, project) for which in (one, two) for project in (1, 2)}
     assert len(ids) == 4
     assert connections.registry_id(one, 1) in ids
@@ -438,6 +454,12 @@ def test_a_stations_record(store: Store) -> None:
 
 LABELS = st.sampled_from(["ABC", "DEF"])
 PK = st.integers(1, 4)
+
+
+def _just(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: st.just(value) for name, value in values.items()}
+
+
 ANY: st.SearchStrategy[DatastoreCommand] = st.one_of(
     st.builds(project_commands.CreateProject, project_owner=st.integers(1, 2), project_id=LABELS, weather_station=st.none() | PK),
     st.builds(project_commands.ChangeProject, pk=PK, project_id=LABELS, zipcode=st.sampled_from(["1", "2"])),
@@ -474,8 +496,8 @@ ANY: st.SearchStrategy[DatastoreCommand] = st.one_of(
         value=st.sampled_from([1, "x"]),
     ),
     st.builds(energy_commands.RequestRun, project=PK),
-    st.builds(energy_commands.CreateConnection, token=st.sampled_from(TOKENS), salt=st.just(SALT), projects=st.tuples(PK)),
-    st.builds(energy_commands.ChangeConnection, pk=PK, token=st.sampled_from(TOKENS)),
+    *(st.builds(energy_commands.CreateConnection, **_just(one), salt=st.just(SALT), projects=st.tuples(PK)) for one in TOKENS),
+    *(st.builds(energy_commands.ChangeConnection, pk=PK, **_just(one)) for one in TOKENS),
     st.builds(energy_commands.RemoveConnection, pk=PK),
     st.builds(energy_commands.CreateStation, station_id=LABELS, zipcodes=st.just(("1", "2"))),
     st.builds(energy_commands.RemoveStation, pk=PK),

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from web.datastore import document
+from web.datastore import document, partners
 from web.datastore.answers import Document, answer
 from web.datastore.body import Bodies
 from web.datastore.door import BASE, Door, Endpoint
+from web.datastore.partner_tokens import PartnerTokens
 from web.datastore.ports import Meter, TraceRecords
 from web.datastore.registry import RegistryApi
 from web.datastore.resource import Resource, ResourceApi
@@ -31,6 +32,7 @@ class Datastore:
         clock: UTC seconds.
         bodies: made here when None; for those who make endpoints of their own.
         records: keeps the records of traces; None: traces have none.
+        tokens: of registry connections; made here when None, and good for this process alone.
         meter: computes runs; None: there are no runs and no results.
         endpoints: further ones.
     """
@@ -42,18 +44,20 @@ class Datastore:
         *,
         bodies: Bodies | None = None,
         records: TraceRecords | None = None,
+        tokens: PartnerTokens | None = None,
         meter: Meter | None = None,
         endpoints: Sequence[Endpoint] = (),
     ) -> None:
-        bodies = bodies or Bodies()
-        apis = [*(ResourceApi(one, catalog, bodies) for one in PLAIN), TracesApi(catalog, bodies, records)]
+        bodies, tokens = bodies or Bodies(), tokens or PartnerTokens()
+        plain = [*PLAIN, partners.resource(catalog, tokens)]
+        apis = [*(ResourceApi(one, catalog, bodies) for one in plain), TracesApi(catalog, bodies, records)]
         if meter is not None:
             apis.append(RunsApi(catalog, bodies, meter))
         self.resources: list[Resource] = [one.resource for one in apis]
         self.endpoints: list[Endpoint] = [
             Endpoint(BASE, {"GET": _root}, scoped=False),
             *(endpoint for api in apis for endpoint in api.endpoints()),
-            *RegistryApi(catalog, meter).endpoints(),
+            *RegistryApi(catalog, tokens, meter).endpoints(),
             *endpoints,
         ]
         self._door = Door(catalog, self.endpoints, clock)

@@ -11,6 +11,7 @@ from streams.catalog.datastore import connections
 from streams.catalog.datastore.entries import Connection
 from web.datastore.answers import NOT_SIGNED_IN, Document, answer, detail
 from web.datastore.door import Endpoint
+from web.datastore.partner_tokens import PartnerTokens
 from web.datastore.ports import Meter
 from web.identity import Catalog
 
@@ -30,8 +31,8 @@ class RegistryApi:
         meter: has the results; None: there are none.
     """
 
-    def __init__(self, catalog: Catalog, meter: Meter | None) -> None:
-        self._catalog, self._meter = catalog, meter
+    def __init__(self, catalog: Catalog, tokens: PartnerTokens, meter: Meter | None) -> None:
+        self._catalog, self._tokens, self._meter = catalog, tokens, meter
 
     def endpoints(self) -> list[Endpoint]:
         return [Endpoint(SUMMARY_PATH, {"GET": self.summary}, signed=False)]
@@ -51,9 +52,10 @@ class RegistryApi:
         if len(words) > 2:
             raise detail(403, "Invalid token header. Token string should not contain spaces.")
         try:
-            found = connections.by_token(self._catalog.state, str(uuid.UUID(words[1])))
+            digest = self._tokens.digest(str(uuid.UUID(words[1])))
         except ValueError:
-            found = None
+            digest = None
+        found = None if digest is None else connections.by_token(self._catalog.state, digest)
         if found is None:
             raise detail(403, "Invalid token.")
         return found

@@ -1,7 +1,5 @@
 """The resources of the datastore, as tables of fields."""
 
-import secrets
-import uuid
 from typing import Any, get_args
 
 from streams.catalog.datastore import (
@@ -19,7 +17,7 @@ from streams.catalog.state import State
 from web.datastore import filters, kinds
 from web.datastore.answers import Document, shown
 from web.datastore.fields import Field, Query, document, on
-from web.datastore.kinds import BOOLEAN, DATE, INTEGER, NUMBER, TIME, UUID, ZONE, choice, pk, pks, text, texts
+from web.datastore.kinds import BOOLEAN, DATE, INTEGER, NUMBER, TIME, ZONE, choice, pk, pks, text, texts
 from web.datastore.resource import Resource
 from web.datastore.sync import Needed, Record, Sync, label_of
 
@@ -238,22 +236,6 @@ ATTRIBUTES = Resource(
     ),
 )
 
-# ---- registry
-
-CONNECTIONS = Resource(
-    "registry/connections",
-    "A partner who may read summaries of projects; its token opens /registry/summary/.",
-    "connections",
-    (
-        Field("projects", pks("projects", empty=True), fixed=True),
-        Field("token", UUID, unique=("token", verdicts.MUST_BE_UNIQUE)),
-    ),
-    energy_commands.CreateConnection,
-    energy_commands.ChangeConnection,
-    energy_commands.RemoveConnection,
-    made_up=lambda: {"token": str(uuid.uuid4()), "salt": secrets.token_hex(16)},
-)
-
 # ---- weather
 
 _STATION_ID = Field(
@@ -290,5 +272,5 @@ STATIONS = Resource(
 )
 
 
-PLAIN = (PROJECTS, OWNERS, BLOCKS, ATTRIBUTE_KEYS, ATTRIBUTES, CONNECTIONS, STATIONS)
+PLAIN = (PROJECTS, OWNERS, BLOCKS, ATTRIBUTE_KEYS, ATTRIBUTES, STATIONS)
 """Those that need nothing but the catalog."""

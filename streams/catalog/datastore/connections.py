@@ -11,9 +11,9 @@ from streams.catalog.outcome import Outcome
 from streams.catalog.state import State
 
 
-def by_token(state: State, token: str) -> Connection | None:
-    """The connection whose token this is, as lower-case UUID text."""
-    pk = state.index.one("token", token)
+def by_token(state: State, token_digest: str) -> Connection | None:
+    """The connection whose token has this digest."""
+    pk = state.index.one("token", token_digest)
     return None if pk is None else state.connections[pk]
 
 
@@ -26,10 +26,11 @@ def registry_id(connection: Connection, project: int) -> str:
 def create(state: State, command: CreateConnection, _: int) -> Outcome:
     if (wrong := missing("projects", state.projects, command.projects)) is not None:
         return wrong
-    if by_token(state, command.token) is not None:
+    if by_token(state, command.token_digest) is not None:
         return not_unique("token")
     pk, counted = next_pk(state, "connections")
-    return put("connections", Connection(pk, command.token, command.salt, tuple(sorted({*command.projects}))), counted)
+    token = command.token_digest, command.token_sealed, command.token_key
+    return put("connections", Connection(pk, *token, command.salt, tuple(sorted({*command.projects}))), counted)
 
 
 def change(state: State, command: ChangeConnection, _: int) -> Outcome:
@@ -37,7 +38,7 @@ def change(state: State, command: ChangeConnection, _: int) -> Outcome:
     if known is None:
         return not_found(command.pk)
     changed = replace(known, **command.changes())
-    if state.index.one("token", changed.token) not in (None, known.pk):
+    if state.index.one("token", changed.token_digest) not in (None, known.pk):
         return not_unique("token")
     return put("connections", changed)
 

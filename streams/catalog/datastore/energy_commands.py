@@ -6,16 +6,18 @@ from msgspec import UNSET, UnsetType
 
 from streams.catalog.datastore.command import (
     Datastore,
+    Digest,
     EnergyUnit,
     Interpretation,
     Json,
+    KeyId,
     Pk,
     Salt,
+    SealedText,
     StationId,
     StationLabel,
     TemperatureUnit,
     TraceLabel,
-    Uuid,
     Zipcode,
     ZoneName,
 )
@@ -115,20 +117,32 @@ class CreateConnection(_Connection, frozen=True, kw_only=True):
     """A partner who may read summaries.
 
     Attributes:
-        token: opens the summary; unique. The API gives it back, so it stands here as it is.
+        token_digest: keyed digest of the token that opens the summary; unique.
+        token_sealed: the token, encrypted; the API gives it back.
+        token_key: name of the key of both, which stands in no log.
         salt: random; keeps the partner's ids of projects from being guessed.
     """
 
     KIND: ClassVar[str] = "datastore.connection.create"
-    token: Uuid
+    token_digest: Digest
+    token_sealed: SealedText
+    token_key: KeyId
     salt: Salt
     projects: tuple[Pk, ...] = ()
 
 
 class ChangeConnection(_Connection, frozen=True, kw_only=True):
+    """The three that say what the token is come together, or none of them."""
+
     KIND: ClassVar[str] = "datastore.connection.change"
     pk: Pk
-    token: Uuid | UnsetType = UNSET
+    token_digest: Digest | UnsetType = UNSET
+    token_sealed: SealedText | UnsetType = UNSET
+    token_key: KeyId | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if len({self.token_digest is UNSET, self.token_sealed is UNSET, self.token_key is UNSET}) > 1:
+            raise ValueError("token_digest, token_sealed and token_key come together")
 
 
 class RemoveConnection(_Connection, frozen=True, kw_only=True):

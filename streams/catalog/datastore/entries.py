@@ -96,12 +96,13 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Attributes:
-    token: a UUID, lower case.
     projects: pks, rising.
     """
 
     pk: int
-    token: str
+    token_digest: str
+    token_sealed: str
+    token_key: str
     salt: str
     projects: tuple[int, ...] = ()
 

@@ -29,7 +29,7 @@ UNIQUE: dict[str, dict[str, Keys]] = {
     "owners": {"owner": _one("user")},
     "projects": {"label": _one("project_id")},
     "attribute_keys": {"name": _one("name")},
-    "connections": {"token": _one("token")},
+    "connections": {"token": _one("token_digest")},
     "stations": {"station": _one("station_id")},
 }
 """By table: the look-ups that find one entry, and what of the entry they find it by."""
