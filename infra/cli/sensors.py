@@ -24,7 +24,7 @@ _CATEGORIES = ("main", "submain", "sub", "special")
 _KINDS = ("power", "linky")
 _SHOWN = (
     *("sensor_id", "registration", "kind", "units", "zone", "site", "owner", "address", "category", "zero_based"),
-    *("nominal_voltage_v", "contracted_power_w", "registered_at", "revoked_at"),
+    *("nominal_voltage_v", "contracted_power_w", "tariff", "registered_at", "revoked_at"),
 )
 
 
@@ -47,6 +47,7 @@ def _facts(command: F) -> F:
         click.option("--zero-based/--one-based", default=None, help="It numbers its probes 0, 1, 2; or 1, 2, 3."),
         click.option("--nominal-voltage", "nominal_voltage_v", type=float, metavar="V", help="Phase to neutral."),
         click.option("--contracted-power", "contracted_power_w", type=float, metavar="W", help="0 for none."),
+        click.option("--tariff", metavar="PLAN", help="What it is billed by, as kepco/general_b/high_a/I; '' for nothing."),
         click.option(
             "--threshold",
             "thresholds",
@@ -201,7 +202,7 @@ def import_sensors(file: Path, dry_run: bool, out: Path | None, as_json: bool) -
     """Register the sensors of FILE (CSV, - for stdin), one a row; the header names the columns.
 
     Columns: sensor_id, and any of kind, units, zone, site, owner, address, category, zero_based, nominal_voltage_v,
-    contracted_power_w, thresholds (as "name=value name=value"). Imported again, a file changes nothing. Exit status
+    contracted_power_w, tariff, thresholds (as "name=value name=value"). Imported again, a file changes nothing. Exit status
     1 when a row was refused; the others are registered all the same.
     """
     if as_json and out is None and not dry_run:

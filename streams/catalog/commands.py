@@ -35,6 +35,7 @@ Name = Annotated[str, Meta(pattern=ENTRY_NAME)]
 NameOrNone = Annotated[str, Meta(pattern=r"\A([a-z0-9][a-z0-9._-]{0,63})?\Z")]
 Text = Annotated[str, Meta(max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 Day = Annotated[str, Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
+TariffPlan = Annotated[str, Meta(pattern=r"\A([a-z0-9][a-z0-9._-]{0,63}(/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){1,3})?\Z")]
 Volts = Annotated[float, Meta(gt=0, le=1000)]
 Watts = Annotated[float, Meta(ge=0, le=1e9)]
 Thresholds = Annotated[dict[Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")], float], Meta(max_length=100)]
@@ -87,6 +88,7 @@ class RegisterSensor(_OfSensor, frozen=True, kw_only=True, omit_defaults=True):
         zero_based: it numbers its probes 0, 1, 2.
         nominal_voltage_v: phase to neutral.
         contracted_power_w: 0: none.
+        tariff: what it is billed by, as kepco/general_b/high_a/I or linky/hchp; or empty.
         thresholds: of anomaly rules, by name, where they are not the default.
     """
 
@@ -102,6 +104,7 @@ class RegisterSensor(_OfSensor, frozen=True, kw_only=True, omit_defaults=True):
     zero_based: bool = False
     nominal_voltage_v: Volts = 220.0
     contracted_power_w: Watts = 0.0
+    tariff: TariffPlan = ""
     thresholds: Thresholds = {}
 
 
@@ -122,6 +125,7 @@ class ChangeSensor(_OfSensor, frozen=True, kw_only=True):
     zero_based: bool | UnsetType = UNSET
     nominal_voltage_v: Volts | UnsetType = UNSET
     contracted_power_w: Watts | UnsetType = UNSET
+    tariff: TariffPlan | UnsetType = UNSET
     thresholds: Thresholds | UnsetType = UNSET
 
     def changes(self) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def register(state: State, command: RegisterSensor, at_ms: int) -> Outcome:
         zero_based=command.zero_based,
         nominal_voltage_v=command.nominal_voltage_v,
         contracted_power_w=command.contracted_power_w,
+        tariff=command.tariff,
         thresholds=_sorted(command.thresholds),
     )
     return accepted(f"sensor {sensor.sensor_id} is registered", _put(sensor))

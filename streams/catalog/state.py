@@ -47,6 +47,7 @@ class Sensor:
     zero_based: bool = False
     nominal_voltage_v: float = 220.0
     contracted_power_w: float = 0.0
+    tariff: str = ""
     thresholds: tuple[tuple[str, float], ...] = ()
     tokens: tuple[str, ...] = ()
     revoked_at_ms: int | None = None

@@ -41,6 +41,7 @@ def sensor_facts(state: State, sensor: Sensor) -> Document:
         "zero_based": sensor.zero_based,
         "nominal_voltage_v": sensor.nominal_voltage_v,
         "contracted_power_w": sensor.contracted_power_w,
+        "tariff": sensor.tariff,
         "thresholds": dict(sensor.thresholds),
         "registered_at": iso(sensor.registered_at_ms),
         "revoked_at": None if sensor.revoked_at_ms is None else iso(sensor.revoked_at_ms),

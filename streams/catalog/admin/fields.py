@@ -34,6 +34,7 @@ EXPECTED = {
     "zero_based": "true or false",
     "nominal_voltage_v": "volts from phase to neutral, above 0 and up to 1000, as 220",
     "contracted_power_w": "watts, 0 (none) to 1000000000",
+    "tariff": "what it is billed by, as kepco/general_b/high_a/I or linky/hchp (`powermon tariffs plans` lists them), or nothing",
     "thresholds": "up to 100 names in small letters with a number each, as sag_pct=90",
     "name": "a small letter, then small letters, digits, '.', '_' or '-', at most 64",
     "role": "admin, operator or viewer",
