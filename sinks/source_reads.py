@@ -33,9 +33,12 @@ ORDER BY hour_s
 _SECONDS = "arraySum(arrayMap((s, p) -> if(p = arrayMax(groupArray(phases)), s, 0), groupArray(seconds), groupArray(phases)))"
 
 _LINKY_HOURS = """
-SELECT toInt64(toUnixTimestamp(toStartOfHour(minute))) AS hour_s, sum({energy}) / 1000 AS energy_kwh, sum(seconds) / 3600 AS coverage
+SELECT toInt64(toUnixTimestamp(toStartOfHour(minute))) AS hour_s,
+    sum({energy}) / 1000 AS energy_kwh,
+    sum(seconds) / 3600 AS coverage
 FROM tic_minutes
-WHERE meter_id = {{id:String}} AND minute >= fromUnixTimestamp({{since:Int64}}) AND minute < fromUnixTimestamp({{until:Int64}}){has}
+WHERE meter_id = {{id:String}} AND minute >= fromUnixTimestamp({{since:Int64}}) AND minute < fromUnixTimestamp({{until:Int64}})
+    {has}
 GROUP BY hour_s
 HAVING coverage > 0
 ORDER BY hour_s
@@ -86,4 +89,4 @@ def _power(source: TraceSource) -> str:
 def _linky(source: TraceSource) -> str:
     if source.energy in (DRAWN, INJECTED):
         return _LINKY_HOURS.format(energy=f"{source.energy}_wh", has="")
-    return _LINKY_HOURS.format(energy="energy_wh[indexOf(index, {label:String})]", has=" AND has(index, {label:String})")
+    return _LINKY_HOURS.format(energy="energy_wh[indexOf(index, {label:String})]", has="AND has(index, {label:String})")

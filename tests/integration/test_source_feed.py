@@ -36,9 +36,8 @@ def minutes(first: int, end: int) -> list[int]:
 
 def held(store: ClickHouse, trace: int) -> dict[int, tuple[int, float | None, bool]]:
     """(id, kWh, estimated) by hour from T0."""
-    rows = store.rows(
-        f"SELECT toInt64(toUnixTimestamp(start)), id, value, estimated FROM consumption_records WHERE trace = {trace} ORDER BY start"
-    )
+    columns = "toInt64(toUnixTimestamp(start)), id, value, estimated"
+    rows = store.rows(f"SELECT {columns} FROM consumption_records WHERE trace = {trace} ORDER BY start")
     return {(at - T0) // 3600: (record, value, bool(estimated)) for at, record, value, estimated in rows}
 
 
@@ -49,7 +48,7 @@ def metered(store: ClickHouse, hour: int) -> float:
     return float(mws) / 3.6e9
 
 
-async def test_hours_come_change_and_grow_each_change_once(fresh: MakeSettings) -> None:  # noqa: F811
+async def test_hours_come_change_and_grow_each_change_once(fresh: MakeSettings) -> None:
     settings = fresh()
     with opened(settings) as store:
         sink = sink_of(settings, store)
