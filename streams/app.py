@@ -1,7 +1,7 @@
 """The Faust application: a runner with a consumer group, and nothing of its state engine."""
 
 from infra.settings import Settings
-from streams.transport import RunApp
+from streams.transport import NoTables, RunApp
 
 GROUP = "powermon-minutes"
 
@@ -29,6 +29,7 @@ def make_app(settings: Settings, group: str = GROUP) -> RunApp:
         stream_buffer_maxsize=16,  # runs, not messages
         stream_wait_empty=False,  # nothing is acknowledged by Faust, so nothing would ever be empty
         table_standby_replicas=0,  # no tables
+        TableManager=NoTables,
         topic_disable_leader=True,  # no topics of Faust's own
         topic_allow_declare=False,  # topics are made by `powermon up`
         web_enabled=False,  # /healthz and /metrics are ours

@@ -24,7 +24,7 @@ from streams.fatal import die, fatal
 INSTANCE = "replay"
 """The one member of the replay's group by name: taken up again after a crash, it goes on at once."""
 
-_LOOK_S = 0.2
+_LOOK_S = 0.1
 _STOP_S = 10.0
 
 
@@ -113,6 +113,7 @@ async def fold(
             if (reason := app.failure()) is not None:
                 die("the stream engine stopped", reason)
         told(plan.readings)
+        work.hurry.set()
         while _left(plan, await committed()):  # noqa: ASYNC110  (only the broker knows)
             await asyncio.sleep(_LOOK_S)
     finally:

@@ -19,7 +19,7 @@ from schemas import topics
 from streams.core.replay_plan import CHAINS, NAME, Asked, Plan, first_minute, log_from, plan
 
 _DAY_S = 86_400
-_LOOK_S = 0.5
+_LOOK_S = 0.2
 _SILENCE_S = 60.0
 """Nothing moved for so long: say why."""
 

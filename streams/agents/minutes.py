@@ -99,6 +99,7 @@ class Minutes:
     Attributes:
         only: the sensor-minutes to fold; None: all.
         dead_letters_max: see core/flood.py; 0: no limit.
+        hurry: set it to publish now.
         busy_since, flush_since: monotonic time at which the run in hand, or publishing, was begun; None between.
     """
 
@@ -109,6 +110,7 @@ class Minutes:
     only: Selection | None = None
     dead_letters_max: int = 0
     owned: dict[TP, Owned] = field(default_factory=dict)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
     busy_since: float | None = None
     flush_since: float | None = None
     _forgotten: int = 0
@@ -270,7 +272,8 @@ def attach(app: RunApp, work: Minutes, publish_interval_s: float, topic: Topic =
     @app.task  # type: ignore[untyped-decorator]
     async def flush() -> None:
         while not app.should_stop:
-            await app.sleep(publish_interval_s)
+            await app.wait(work.hurry.wait(), timeout=publish_interval_s)
+            work.hurry.clear()
             with fatal(f"publishing {name}"):
                 await work.flush()
 

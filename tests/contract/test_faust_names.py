@@ -7,6 +7,7 @@ import aiokafka
 import faust
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from faust.tables import TableManager
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import ConsumerMessage
@@ -85,3 +86,8 @@ def test_our_consumer_is_the_one_that_is_made() -> None:
 
 def test_the_folders_of_tables_are_made_in_a_method_of_their_own() -> None:
     assert "mkdir" in inspect.getsource(faust.App._create_directories)
+
+
+def test_a_table_manager_does_on_its_start_what_ours_does_and_a_pause() -> None:
+    source = inspect.getsource(TableManager.on_start)
+    assert re.findall(r"await (.*)", source) == ["self.sleep(1.0)", "self._update_channels()", "self.recovery.start()"]
