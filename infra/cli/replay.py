@@ -117,6 +117,7 @@ class _Run:
     def __init__(self, settings: Settings, door: Door, log: ReplayLog, name: str, asked: Asked, topic: str | None) -> None:
         self._settings, self._door, self._log, self._name, self._asked = settings, door, log, name, asked
         self._topic = topic
+        self._marks: list[tuple[float, int]] = []
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def run(self) -> Document:
@@ -154,7 +155,7 @@ class _Run:
             "live": told["live"],
             "readings": readings,
             "fold_s": round(folded_s, 3),
-            "readings_per_s": round(readings / folded_s) if folded_s else None,
+            "readings_per_s": self._rate(),
             "seconds": round(time.monotonic() - began, 3),
             "late": now["late"],
             "upserts": now["minutes"],
@@ -185,7 +186,20 @@ class _Run:
         from streams.replay import fold
 
         with show.Bar(self._console, "fold", settled.readings, done_before, "messages") as bar:
-            await fold(self._settings, settled, lambda: self._log.decided_soon(settled), bar.at)
+
+            def told(done: int) -> None:
+                bar.at(done)
+                if done > done_before and (not self._marks or done > self._marks[-1][1]):
+                    self._marks.append((time.monotonic(), done))
+
+            await fold(self._settings, settled, lambda: self._log.decided_soon(settled), told)
+
+    def _rate(self) -> int | None:
+        """Readings a second between the first sign of progress and the end of the fold; None when it was too short to see."""
+        if len(self._marks) < 2:
+            return None
+        (began, first), (ended, last) = self._marks[0], self._marks[-1]
+        return round((last - first) / (ended - began))
 
     def _wait(self, settled: Plan) -> None:
         """Until the sink and the rebuilder have brought everything into the table."""

@@ -104,10 +104,8 @@ def summary(found: Found) -> None:
     place = "live" if found["live"] else f"in table {found['table']}"
     told = f"replay {found['name']} ({'everything' if asked.everything else words(asked)}) is complete, {place}"
     if found["fold_s"]:
-        told += (
-            f": {found['readings']:,} readings folded at {found['readings_per_s']:,}/s, "
-            f"{found['late']:,} late minutes rebuilt, {found['seconds']:.1f} s in all"
-        )
+        rate = f" at {found['readings_per_s']:,}/s" if found["readings_per_s"] else ""
+        told += f": {found['readings']:,} readings folded{rate}, {found['late']:,} late minutes rebuilt, {found['seconds']:.1f} s in all"
     click.echo(told)
 
 

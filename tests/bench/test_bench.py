@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -35,6 +34,8 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 READINGS = int(os.environ.get("POWERMON_BENCH_SIZE", "1000000"))
 SOAK_S = float(os.environ.get("POWERMON_BENCH_SOAK", "60"))
+REPLAYED = 4
+"""Times the readings, for the replay."""
 BATCHES_PER_S = 20_000
 """Stored seconds that one core of a gateway should take."""
 SENSORS = 100_000
@@ -142,7 +143,6 @@ def test_worker(report: Report, tmp_path: Path) -> None:
             "bytes_per_message": sum(log) / len(readings),
         }
         runs = worker_bench.measure(settings, readings, tmp_path)
-        replay = report.figures["replay"] = replay_bench.measure(settings)
     report.figures["worker"] = {name: asdict(run) for name, run in runs.items()}
     ours = runs.pop(OURS)
     for name, run in runs.items():
@@ -151,9 +151,22 @@ def test_worker(report: Report, tmp_path: Path) -> None:
         report.add(f"worker: readings, beside {name}", *per_s, ours.per_s / run.per_s, REACH[name], wrong)
         if name == STREAMS:
             _jvm(report, ours, run)
-    _replay(report, ours, replay)
     assert not ours.wrong, ours.wrong
     assert not any(run.wrong for run in runs.values()), [run.wrong for run in runs.values()]
+
+
+def test_replay(report: Report, tmp_path: Path) -> None:
+    """On a log that is long enough for a rate, beside the worker on the same log."""
+    readings = feed.plan(REPLAYED * READINGS, stack.PARTITIONS)
+    with stack.log_and_registry() as (settings, _):
+        feed.fill(settings.kafka, Registry(settings.registry, settings.schema_cache).id_of(topics.READINGS), readings)
+        worker = worker_bench.ours(settings, readings, tmp_path)
+        found = report.figures["replay"] = replay_bench.measure(settings)
+    wrong = worker.wrong or found["wrong"]
+    for what, rate, reach in (("folded", found["fold_per_s"], 1.0), ("from command to ClickHouse", found["whole_per_s"], 0.5)):
+        rates = f"{rate:,.0f}/s", f"{worker.per_s:,.0f}/s"
+        report.add(f"replay: readings {what}, beside the worker", *rates, rate / worker.per_s, reach, wrong)
+    assert not wrong, wrong
 
 
 def test_workers_side_by_side(report: Report, tmp_path: Path) -> None:
@@ -170,15 +183,6 @@ def test_workers_side_by_side(report: Report, tmp_path: Path) -> None:
     report.add(f"{what} a second", *rates, two.per_s / one.per_s, None, wrong)
     report.add(f"{what} a CPU second", *costs, two.per_cpu_s / one.per_cpu_s, None, wrong)
     assert not wrong, wrong
-
-
-def _replay(report: Report, worker: Run, found: dict[str, Any]) -> None:
-    for what, rate, reach in (("folded", found["fold_per_s"], 1.0), ("in ClickHouse", found["whole_per_s"], 0.5)):
-        rates = f"{rate:,.0f}/s", f"{worker.per_s:,.0f}/s"
-        report.add(
-            f"replay: readings until all are {what}, beside the worker", *rates, rate / worker.per_s, reach, found["wrong"]
-        )
-    assert not found["wrong"], found["wrong"]
 
 
 def _jvm(report: Report, ours: Run, run: Run) -> None:
