@@ -21,6 +21,7 @@ Offsets = dict[Place, int]
 SINK_GROUP = "powermon-sink"
 REBUILD_GROUP = "powermon-rebuild"
 TIC_REBUILD_GROUP = "powermon-tic-rebuild"
+ROLLUP_GROUP = "powermon-rollup"
 RECORDS_GROUPS = {topics.CONSUMPTION.name: "powermon-consumption-records", topics.WEATHER.name: "powermon-weather-records"}
 
 _ACK_TIMEOUT_S = 30.0

@@ -23,6 +23,7 @@ from sinks.hosted import Hosted, Member
 from sinks.raw_report import RawReport
 from sinks.rebuild import Rebuilder, Way
 from sinks.replay_progress import Progress, progress
+from sinks.rollup import after_exchange
 from sinks.shadow import Shadow
 from sinks.shadow_diff import difference
 from sinks.sink import Sink
@@ -160,6 +161,7 @@ class Replays:
                     )
                 self._save(record | {"state": doing})
             how(shadow)(broker.Settled(self._settings, broker.SINK_GROUP, plan.chain.minutes.name))
+            after_exchange(self._store, shadow.live)
             self._save(record | {"state": done})
         return self.status(name)
 

@@ -18,6 +18,7 @@ from sinks.clickhouse import ClickHouse
 from sinks.migrate import migrate
 from sinks.rebuild import Rebuilder
 from sinks.records import RecordSink
+from sinks.roller import Roller
 from sinks.sink import Sink
 from sinks.source_feed import Sourced, SourceFeed, sourced
 from sinks.tic_rebuild import TicRebuilder
@@ -104,6 +105,7 @@ def make(settings: Settings, store: ClickHouse, traces: Sourced) -> list[Member]
         Sink(settings, store, registry),
         Rebuilder(settings, store, registry),
         TicRebuilder(settings, store, registry),
+        Roller(settings, store, registry),
         consumption,
         RecordSink(settings, store, registry, topics.WEATHER),
         SourceFeed(settings, store, registry, consumption, traces),

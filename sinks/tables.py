@@ -151,6 +151,58 @@ TIC_MINUTES_RAW = Table(
 )
 """One row per meter, minute and version; the highest version stays. Units are those of tic_minute.avsc."""
 
+QUARTERS_RAW = Table(
+    "quarters_raw",
+    (
+        "sensor_id",
+        "quarter",
+        "version",
+        "minutes",
+        "seconds",
+        "seconds_a",
+        "seconds_b",
+        "seconds_c",
+        "units_a",
+        "units_b",
+        "units_c",
+        "units_import",
+        "units_export",
+        "units_import_arithmetic",
+        "units_export_arithmetic",
+        "units_pf",
+        "units_sliding",
+        "sliding_end",
+    ),
+    time="quarter",
+)
+"""One row per sensor, UTC quarter-hour and version, made from minutes_raw; energies in mW s / 263340."""
+
+TIC_QUARTERS_RAW = Table(
+    "tic_quarters_raw",
+    (
+        "meter_id",
+        "quarter",
+        "version",
+        "minutes",
+        "seconds",
+        "drawn_wh",
+        "injected_wh",
+        "sliding_wh",
+        "sliding_end",
+        "apparent_max_va",
+        "contract_va",
+        "index_label",
+        "index_first_wh",
+        "index_last_wh",
+        "energy_wh",
+    ),
+    time="quarter",
+)
+"""Likewise of tic_minutes_raw; of each index its first and last counter and what it grew by, as in the minutes."""
+
+ROLLUP_GENERATIONS = Table("rollup_generations", ("minutes", "generation"))
+"""By table of minutes, a row for each time that it was exchanged with a replay's."""
+
 READINGS = Table(
     "readings",
     (
@@ -214,6 +266,56 @@ ENERGY_MINUTES = Table(
     ),
 )
 """One row per sensor and minute: the named energies of docs/energy.md, in mW s."""
+
+QUARTERS = Table(
+    "quarters",
+    (
+        "sensor_id",
+        "quarter",
+        "energy_a_mws",
+        "energy_b_mws",
+        "energy_c_mws",
+        "import_mws",
+        "export_mws",
+        "import_arithmetic_mws",
+        "export_arithmetic_mws",
+        "demand_mw",
+        "sliding_demand_mw",
+        "sliding_end",
+        "seconds_a",
+        "seconds_b",
+        "seconds_c",
+        "seconds",
+        "coverage",
+        "minutes",
+        "version",
+    ),
+)
+"""One row per sensor and UTC quarter-hour: energies in mW s, demand in mW; coverage is of 900 seconds."""
+
+TIC_QUARTERS = Table(
+    "tic_quarters",
+    (
+        "meter_id",
+        "quarter",
+        "drawn_wh",
+        "injected_wh",
+        "demand_w",
+        "sliding_demand_w",
+        "sliding_end",
+        "apparent_max_va",
+        "contract_va",
+        "index",
+        "index_first_wh",
+        "index_last_wh",
+        "energy_wh",
+        "seconds",
+        "coverage",
+        "minutes",
+        "version",
+    ),
+)
+"""The same of a Linky."""
 
 CONFLICTS = Table(
     "conflicts",
@@ -387,6 +489,9 @@ STORED = (
     CONFLICTS_RAW,
     TIC_FRAMES_RAW,
     TIC_MINUTES_RAW,
+    QUARTERS_RAW,
+    TIC_QUARTERS_RAW,
+    ROLLUP_GENERATIONS,
     CONSUMPTION_RAW,
     WEATHER_RAW,
     METER_RUN_STATUS_RAW,
@@ -397,6 +502,8 @@ VIEWS = (
     READINGS,
     MINUTES,
     ENERGY_MINUTES,
+    QUARTERS,
+    TIC_QUARTERS,
     CONFLICTS,
     TIC_FRAMES,
     TIC_MINUTES,

@@ -1,0 +1,115 @@
+"""Quarter-hours as a function of minutes: the same statement fills the table and looks at what is too new to be in it.
+
+A quarter's row is made of its own minutes and, for the sliding demand, of those of the quarter before.
+Its version is the generation, and below that the sum of (version + 1) of all these minutes: as a minute's version only
+grows, a row made from newer minutes always has a higher one, whoever made it and in whatever order they are inserted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sinks import tables
+from sinks.clickhouse import quoted
+from sinks.tables import Table
+
+QUARTER_S = 900
+GENERATION_BITS = 52
+"""Of the version, below the generation: offsets up to 10^14."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Quarters of one kind of minutes.
+
+    Attributes:
+        id: the column that names the sensor or meter.
+        per_minute: SQL: one row a minute, with `v`, its version, and `drawn`, what demand is made of.
+        figures: SQL of the columns after quarter, version and minutes, of rows with `own`, each minute's `slide` and `drawn`.
+    """
+
+    minutes: Table
+    quarters: Table
+    id: str
+    per_minute: str
+    figures: str
+
+
+def _own(*names: str) -> str:
+    return ", ".join(f"sumIf({name}, own)" for name in names)
+
+
+_SLIDING = "maxIf(slide, own), argMaxIf(minute, (slide, -toInt64(toUnixTimestamp(minute))), own)"
+_SUMS = ("seconds", "seconds_a", "seconds_b", "seconds_c", "units_a", "units_b", "units_c")
+
+POWER = Kind(
+    tables.MINUTES_RAW,
+    tables.QUARTERS_RAW,
+    "sensor_id",
+    "SELECT sensor_id, minute, max(version) AS v, bitCount(groupBitAnd(seconds_mask)) AS seconds, "
+    + ", ".join(f"sumIf(bitCount(seconds_mask), probe = {k}) AS seconds_{p}" for k, p in enumerate("abc", 1))
+    + ", "
+    + ", ".join(f"sumIf(energy_units, probe = {k}) AS units_{p}" for k, p in enumerate("abc", 1))
+    + ", greatest(sum(energy_units), 0) AS drawn, greatest(-sum(energy_units), 0) AS given, "
+    "sum(greatest(energy_units, 0)) AS arithmetic_in, sum(greatest(-energy_units, 0)) AS arithmetic_out, "
+    "sum(abs(pf_units)) AS pf FROM minutes_raw FINAL WHERE {which} GROUP BY sensor_id, minute",
+    f"{_own(*_SUMS, 'drawn', 'given', 'arithmetic_in', 'arithmetic_out', 'pf')}, {_SLIDING}",
+)
+
+_FOUR = "index_label, index_first_wh, index_last_wh, energy_wh"
+_INDEXES = f"groupArrayArrayIf(arrayMap((l, f, e, w) -> (l, f, e, w, minute), {_FOUR}), own)"
+_OF_LABEL = "arrayFilter(x -> x.1 = label, indexes)"
+
+LINKY = Kind(
+    tables.TIC_MINUTES_RAW,
+    tables.TIC_QUARTERS_RAW,
+    "meter_id",
+    "SELECT meter_id, minute, version AS v, bitCount(seconds_mask) AS seconds, drawn_wh AS drawn, injected_wh AS given, "
+    "apparent_max_va, contract_va, index_label, index_first_wh, index_last_wh, energy_wh "
+    "FROM tic_minutes_raw FINAL WHERE {which}",
+    f"sumIf(seconds, own), {_own('drawn', 'given')}, {_SLIDING}, maxIf(apparent_max_va, own), "
+    f"argMaxIf(contract_va, minute, own), arraySort(arrayDistinct(arrayMap(x -> x.1, {_INDEXES} AS indexes))) AS labels, "
+    f"arrayMap(label -> arraySort(x -> x.5, {_OF_LABEL})[1].2, labels), "
+    f"arrayMap(label -> arraySort(x -> x.5, {_OF_LABEL})[-1].3, labels), "
+    f"arrayMap(label -> arraySum(x -> x.4, {_OF_LABEL}), labels)",
+)
+KINDS = (POWER, LINKY)
+
+
+def select(kind: Kind, first_s: int, end_s: int, sensors: Iterable[str] | None = None, generation: int = 0) -> str:
+    """SQL: the rows of `kind.quarters`, in the order of its columns, of quarters that begin from first_s up to end_s.
+
+    Args:
+        sensors: None: all.
+    """
+    which = f"minute >= toDateTime({first_s - QUARTER_S}, 'UTC') AND minute < toDateTime({end_s}, 'UTC')"
+    if sensors is not None:
+        which += f" AND {kind.id} IN ({', '.join(map(quoted, sensors)) or 'NULL'})"
+    slid = (
+        f"SELECT *, sum(drawn) OVER (PARTITION BY {kind.id} ORDER BY toInt64(toUnixTimestamp(minute)) "
+        f"RANGE BETWEEN {QUARTER_S - 60} PRECEDING AND CURRENT ROW) AS slide FROM ({kind.per_minute.format(which=which)})"
+    )
+    named = f"{kind.id} AS id, q, {generation << GENERATION_BITS} + sum(v + 1) AS version_, countIf(own) AS minutes_"
+    return (
+        f"SELECT {named}, {kind.figures} FROM ({slid}) "
+        f"ARRAY JOIN [toStartOfFifteenMinutes(minute), toStartOfFifteenMinutes(minute) + {QUARTER_S}] AS q, "
+        "[true, false] AS own "
+        f"WHERE q >= toDateTime({first_s}, 'UTC') AND q < toDateTime({end_s}, 'UTC') "
+        f"GROUP BY {kind.id}, q HAVING minutes_ > 0 SETTINGS do_not_merge_across_partitions_select_final = 1"
+    )
+
+
+def fill(kind: Kind, first_s: int, end_s: int, sensors: Iterable[str] | None, generation: int) -> str:
+    """SQL: make these rows."""
+    columns = ", ".join(kind.quarters.columns)
+    return f"INSERT INTO {kind.quarters.name} ({columns}) {select(kind, first_s, end_s, sensors, generation)}"
+
+
+def forget(kind: Kind, first_s: int, end_s: int, generation: int) -> str:
+    """SQL: of rows made before a generation, say that their minutes are there no more."""
+    before = generation << GENERATION_BITS
+    return (
+        f"INSERT INTO {kind.quarters.name} ({kind.id}, quarter, version) "
+        f"SELECT {kind.id}, quarter, {before} FROM {kind.quarters.name} FINAL WHERE minutes > 0 AND version < {before} "
+        f"AND quarter >= toDateTime({first_s}, 'UTC') AND quarter < toDateTime({end_s}, 'UTC') "
+        "SETTINGS do_not_merge_across_partitions_select_final = 1"
+    )
