@@ -1,9 +1,11 @@
-"""MeterValues a second over WebSockets beside a bare aiohttp echo of the same frames; and what idle WebSockets cost.
+"""MeterValues a second over WebSockets beside bare aiohttp handlers of the same frames; and what idle WebSockets cost.
 
     python -m tests.bench.websocket_bench [BOOTSTRAP]
 
-Each server runs alone on one core, the client on another, as in gateway_bench. The echo stores nothing; each
-Accepted of the gateway is looked up in the topic afterwards. One frame of each connection is in flight, then several.
+Each server runs alone on one core, the client on another, as in gateway_bench. The bare handler answers Accepted to the
+id of each frame, for which it must read the JSON, and an echo sends back what came, which no sensor could use; both
+judge nothing and store nothing. Each Accepted of the gateway is looked up in the topic afterwards. One frame of each
+connection is in flight, then several.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvloop
@@ -46,13 +48,24 @@ _NAMES = {"probe_id": "probe", "probe_type": "probeType", "pf": "powerfactor"}
 # ---- servers, each in its own process
 
 
-async def _echo(port: int) -> None:
+def _same(text: str) -> str:
+    return text
+
+
+def _accepted(text: str) -> str:
+    return f'[3,"{json.loads(text)[1]}",{{"status":"Accepted"}}]'
+
+
+ANSWERS: dict[str, Callable[[str], str]] = {"echo": _same, "bare": _accepted}
+
+
+async def _aiohttp(port: int, answer: Callable[[str], str]) -> None:
     async def handler(request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse()
         await ws.prepare(request)
         async for message in ws:
             if message.type is WSMsgType.TEXT:
-                await ws.send_str(message.data)
+                await ws.send_str(answer(message.data))
         return ws
 
     application = web.Application()
@@ -89,7 +102,7 @@ def serve(kind: str, port: int, bootstrap: str, core: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * IDLE + 500)), hard))
 
     async def main() -> None:
-        await (_echo(port) if kind == "echo" else _gateway(port, bootstrap))
+        await (_aiohttp(port, ANSWERS[kind]) if kind in ANSWERS else _gateway(port, bootstrap))
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         print("ready", flush=True)
@@ -297,7 +310,7 @@ def measure(bootstrap: str | None = None) -> dict[str, Any]:
         start = gateway_bench._ends(consumer)
         consumer.close()
         for in_flight in IN_FLIGHT:
-            rounds: dict[str, list[dict[str, Any]]] = {"echo": [], "gateway": []}
+            rounds: dict[str, list[dict[str, Any]]] = {"echo": [], "bare": [], "gateway": []}
             for _ in range(ROUNDS):
                 for kind, found in rounds.items():
                     one = one_round(kind, address, base, in_flight, cores)
@@ -318,8 +331,9 @@ def _medians(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         medians[f"{kind}_per_s"] = round(statistics.median(one["rate"] for one in found))
         medians[f"{kind}_cpu_us"] = round(statistics.median(one["cpu_us"] for one in found), 1)
         medians[f"{kind}_client_busy"] = round(statistics.median(one["client_busy"] for one in found), 2)
-    medians["ratio"] = round(medians["gateway_per_s"] / medians["echo_per_s"], 3)
-    medians["ratio_per_cpu"] = round(medians["echo_cpu_us"] / medians["gateway_cpu_us"], 3)
+    for kind in ANSWERS:
+        medians[f"{kind}_ratio"] = round(medians["gateway_per_s"] / medians[f"{kind}_per_s"], 3)
+        medians[f"{kind}_ratio_per_cpu"] = round(medians[f"{kind}_cpu_us"] / medians["gateway_cpu_us"], 3)
     return medians
 
 
