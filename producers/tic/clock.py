@@ -6,12 +6,14 @@ until the machine starts again, which for timesyncd a file in /run tells after a
 """
 
 import ctypes
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import cast
 
 TIMESYNCD = Path("/run/systemd/timesync/synchronized")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STA_UNSYNC = 0x0040
 
 
@@ -38,6 +40,21 @@ class Clock:
         """Cheap; may be asked for each frame."""
         self._known = self._known or kernel_says() or self._flag.exists()
         return self._known
+
+
+def since_start_s() -> float:
+    """Seconds since the machine started, sleep included: never steps, and the same for every process until it starts again."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+def machine(file: Path = BOOT_ID) -> str:
+    """This start of the machine, as its kernel names it; empty where it does not."""
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""
 
 
 @cache

@@ -85,10 +85,13 @@ class Memory:
             packed = base64.b64encode(row.sealed()).decode()
         self._know(replace(self.known, meter_id=meter_id or self.known.meter_id, speed=speed or self.known.speed, held=packed))
 
+    def starts(self, machine: str) -> tuple[str, ...]:
+        """Boot ids of readers that began before the machine's clock was set, since this start of the machine."""
+        return self.known.starts if machine and machine == self.known.machine else ()
+
     def start(self, boot_id: str, machine: str) -> None:
         """Remember a start of the reader before the machine's clock was set."""
-        earlier = self.known.starts if machine == self.known.machine else ()
-        self._know(replace(self.known, machine=machine, starts=(*earlier, boot_id)[-STARTS_MAX:]))
+        self._know(replace(self.known, machine=machine, starts=(*self.starts(machine), boot_id)[-STARTS_MAX:]))
 
     def _know(self, known: Known) -> None:
         if known == self.known:

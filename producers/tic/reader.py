@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from producers.tic import port
+from producers.tic import clock, port
 from producers.tic.arrival import Arrivals
 from producers.tic.backlog import Backlog
-from producers.tic.clock import Clock
 from producers.tic.decode import Event
 from producers.tic.labels import Mode
 from producers.tic.line import Line
@@ -54,12 +53,12 @@ class Reader:
         line: Line,
         reception: Reception,
         backlog: Backlog,
-        clock: Clock,
+        own_clock: clock.Clock,
         beat: Callable[[], None],
         known_speed: int = 0,
     ) -> None:
         self._place, self._line, self._reception, self._backlog = place, line, reception, backlog
-        self._clock, self._beat = clock, beat
+        self._clock, self._beat = own_clock, beat
         self._speeds = Speeds(place.speeds, known_speed)
         self._line.speed = self._speeds.speed
         self._stop = threading.Event()
@@ -142,7 +141,9 @@ class Reader:
 
     def _moment(self, at_s: float) -> Moment:
         ago_s = time.monotonic() - at_s
-        return Moment(round((time.time() - ago_s) * 1000), self._clock.synchronised(), round(at_s * 1000))
+        return Moment(
+            round((time.time() - ago_s) * 1000), self._clock.synchronised(), round((clock.since_start_s() - ago_s) * 1000)
+        )
 
     def _gone(self, reason: str) -> None:
         if self._line.trouble != reason:

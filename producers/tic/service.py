@@ -19,7 +19,7 @@ from infra.settings import Settings
 from producers.tic import homeassistant, keyfile
 from producers.tic.backlog import Backlog
 from producers.tic.beats import Beats
-from producers.tic.clock import Clock
+from producers.tic.clock import Clock, machine
 from producers.tic.dating import Dating
 from producers.tic.delivery import deliver
 from producers.tic.door import Door
@@ -80,13 +80,20 @@ class Service:
         disk_beat = self.beats.of("the spool's thread", settings.tic_write_s + DISK_PATIENCE_S)
         self._loop_beat = self.beats.of("the event loop", LOOP_PATIENCE_S)
         clock = Clock()
-        self.dating = Dating(self.boot_id, clock)
+        self.dating = Dating(self._undated(clock), clock)
         self.reader = Reader(place, self.line, self.reception, self.backlog, clock, port_beat, known.speed)
         self.writer = Writer(self.spool, self.backlog, self.line, settings.tic_write_s, disk_beat, self._remember)
         self._threads = [
             threading.Thread(target=self.reader.run, name="port", daemon=True),
             threading.Thread(target=self.writer.run, name="spool", daemon=True),
         ]
+
+    def _undated(self, clock: Clock) -> list[str]:
+        """Starts of the reader, this one included, whose frames may have the time of a clock that was not set."""
+        earlier, own = self.memory.starts(machine()), [] if clock.synchronised() else [self.boot_id]
+        if own:
+            self.memory.start(self.boot_id, machine())
+        return [*earlier, *own]
 
     def start(self) -> None:
         """Begin to read."""

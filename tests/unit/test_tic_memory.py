@@ -42,7 +42,15 @@ def test_starts_are_of_one_start_of_the_machine_and_few(path: Path) -> None:
         memory.start(f"b{number}", "m1")
     assert memory.known.starts[0] == "b2"
     memory.start("c", "m2")
-    assert Memory(path).known.starts == ("c",)
+    assert Memory(path).starts("m2") == ("c",)
+    assert Memory(path).starts("m1") == ()
+
+
+def test_a_machine_without_a_name_has_no_earlier_starts(path: Path) -> None:
+    memory = Memory(path)
+    memory.start("b1", "")
+    memory.start("b2", "")
+    assert memory.starts("") == ()
 
 
 @pytest.mark.parametrize(
