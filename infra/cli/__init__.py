@@ -27,6 +27,7 @@ COMMANDS = {
     "tic": "tic:tic",
     "replay": "replay:replay",
     "trace": "trace:trace",
+    "bill": "bill:bill",
     "sql": "sql:sql",
     "dev-seed": "dev_seed:dev_seed",
     "prod-seed": "dev_seed:prod_seed",
@@ -53,6 +54,9 @@ class _Lazy(click.Group):
 @click.pass_context
 def powermon(ctx: click.Context) -> None:
     """Measures electricity, and never forgets how it got a number."""
+    if ctx.invoked_subcommand == "tic" and "structlog" not in sys.modules:
+        # Where a developer has rich, structlog loads it for coloured tracebacks, which no log here has: 4 MB of a light reader.
+        sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from infra import logs
 
     # On stdout stand secrets and JSON for scripts, on stderr a sentence for people: no log lines between them.

@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import click
@@ -12,12 +12,16 @@ from infra import logs
 from infra.settings import Settings
 
 
-def start(role: str, module: str) -> None:
-    """Run `module.run(settings)` as a process of its own."""
+def start(role: str, module: str, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+    """Run `module.run(settings)` as a process of its own.
+
+    Args:
+        loop_factory: None: of the fastest event loop there is here.
+    """
     settings = Settings()
     settings.data.mkdir(parents=True, exist_ok=True)
     logs.configure(settings, role)
-    with asyncio.Runner(loop_factory=event_loop) as runner:
+    with asyncio.Runner(loop_factory=loop_factory or event_loop) as runner:
         runner.run(_until_stopped(importlib.import_module(module).run(settings)))
 
 

@@ -14,8 +14,8 @@ from producers.tic.horodate import iso
 from producers.tic.labels import Mode
 from producers.tic.rules import CONTRACT, Rules
 
-SAME_GROUPS = 4096
-"""Most groups of a frame are those of the frame before: so many are remembered."""
+SAME_GROUPS = 512
+"""Most groups of a frame are those of the frame before: so many are remembered, ten frames of them, in half a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
