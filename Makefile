@@ -15,7 +15,7 @@ demo: setup ## start everything with simulated sensors; Ctrl-C stops it
 	@exec $(BIN)/powermon up --demo
 
 test: setup browser ## all tests, on the real parts
-	@$(BIN)/python -m pytest -m "not bench" --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not bench" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed ## lint, format, types, and who may import whom
 	$(BIN)/ruff check

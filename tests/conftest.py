@@ -20,6 +20,46 @@ hypothesis.settings.load_profile("suite")
 
 MakeKafka = Callable[..., Running]
 
+FIRST = [
+    "test_linky_faults",
+    "test_outages",
+    "test_faults",
+    "test_replay",
+    "test_up",
+    "test_meter_fits",
+    "test_leaked_tokens",
+    "test_worker",
+    "test_sink",
+    "test_catalog",
+    "test_stalls",
+    "test_hour",
+    "test_day_without_a_link",
+    "test_tic_stream",
+    "test_gateway_hostile",
+    "test_posting",
+]
+"""The longest files, so that none of them begins when the other test process has nothing left to do."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A broker of a minute's life is not worth the second compiler's work; every java reads this variable."""
+    if config.getoption("markexpr") != "bench":
+        os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, then those on real parts, then the short ones; else as collected."""
+    kinds = ["integration", "browser", "contract", "unit"]
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        kind = item.path.parent.name
+        return (
+            FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST),
+            kinds.index(kind) if kind in kinds else len(kinds),
+        )
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
