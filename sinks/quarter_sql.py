@@ -8,11 +8,13 @@ grows, a row made from newer minutes always has a higher one, whoever made it an
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.units import UNITS
 from sinks import tables
 from sinks.clickhouse import quoted
 from sinks.tables import Table
 
 QUARTER_S = 900
+_FINAL = "SETTINGS do_not_merge_across_partitions_select_final = 1"
 GENERATION_BITS = 52
 """Of the version, below the generation: offsets up to 10^14."""
 
@@ -94,7 +96,7 @@ def select(kind: Kind, first_s: int, end_s: int, sensors: Iterable[str] | None =
         f"ARRAY JOIN [toStartOfFifteenMinutes(minute), toStartOfFifteenMinutes(minute) + {QUARTER_S}] AS q, "
         "[true, false] AS own "
         f"WHERE q >= toDateTime({first_s}, 'UTC') AND q < toDateTime({end_s}, 'UTC') "
-        f"GROUP BY {kind.id}, q HAVING minutes_ > 0 SETTINGS do_not_merge_across_partitions_select_final = 1"
+        f"GROUP BY {kind.id}, q HAVING minutes_ > 0 {_FINAL}"
     )
 
 
@@ -110,6 +112,42 @@ def forget(kind: Kind, first_s: int, end_s: int, generation: int) -> str:
     return (
         f"INSERT INTO {kind.quarters.name} ({kind.id}, quarter, version) "
         f"SELECT {kind.id}, quarter, {before} FROM {kind.quarters.name} FINAL WHERE minutes > 0 AND version < {before} "
-        f"AND quarter >= toDateTime({first_s}, 'UTC') AND quarter < toDateTime({end_s}, 'UTC') "
-        "SETTINGS do_not_merge_across_partitions_select_final = 1"
+        f"AND quarter >= toDateTime({first_s}, 'UTC') AND quarter < toDateTime({end_s}, 'UTC') {_FINAL}"
+    )
+
+
+def stored(kind: Kind, sensor: str, first_s: int, end_s: int) -> str:
+    """SQL: the rows of one sensor, by time, with the columns of the table."""
+    return (
+        f"SELECT {', '.join(kind.quarters.columns)} FROM {kind.quarters.name} FINAL WHERE {kind.id} = {quoted(sensor)} "
+        f"AND quarter >= toDateTime({first_s}, 'UTC') AND quarter < toDateTime({end_s}, 'UTC') AND minutes > 0 "
+        f"ORDER BY quarter {_FINAL}"
+    )
+
+
+def newest_before(kind: Kind, sensor: str, end_s: int) -> str:
+    """SQL: at_s, the newest quarter of one sensor that begins before a moment; 0: there is none."""
+    return (
+        f"SELECT toInt64(toUnixTimestamp(max(quarter))) AS at_s FROM {kind.quarters.name} FINAL "
+        f"WHERE {kind.id} = {quoted(sensor)} AND quarter < toDateTime({end_s}, 'UTC') AND minutes > 0 {_FINAL}"
+    )
+
+
+def by_period(first_s: int, end_s: int, period: list[int]) -> str:
+    """SQL: sums of the sensors of the parameter `sensors`, by period, in mW s and what is left in 1/263340 of one.
+
+    Args:
+        period: of each quarter from first_s up to end_s, which one it belongs to.
+    """
+    named = f"[{','.join(map(str, period))}]::Array(UInt16)"
+    split = ", ".join(
+        f"sum(intDiv({name}, {UNITS})) AS {name}_mws, sum({name} % {UNITS}) AS {name}_rest"
+        for name in ("units_import", "units_export", "units_import_arithmetic", "units_export_arithmetic")
+    )
+    nth = f"toUInt32(intDiv(toUnixTimestamp(quarter) - {first_s}, {QUARTER_S}) + 1)"
+    return (
+        f"SELECT sensor_id, arrayElement({named}, {nth}) AS period, "
+        f"{split}, toInt64(sum(seconds)) AS seconds, max(units_import) AS peak_units FROM {POWER.quarters.name} FINAL "
+        f"WHERE sensor_id IN {{sensors:Array(String)}} AND quarter >= toDateTime({first_s}, 'UTC') "
+        f"AND quarter < toDateTime({end_s}, 'UTC') AND minutes > 0 GROUP BY sensor_id, period ORDER BY sensor_id, period {_FINAL}"
     )

@@ -16,6 +16,8 @@ from sinks.clickhouse import ClickHouse
 from streams.catalog.view import view_of
 from web import assets
 from web.api import described, sensors
+from web.api.cost import CostApi
+from web.api.energy import EnergyApi
 from web.api.meters import MetersApi
 from web.api.openapi import OpenApi
 from web.api.operation import Operation
@@ -130,6 +132,8 @@ def _operations(site: Site) -> list[Operation]:
         UsersApi(catalog, site.auth.passwords, clock),
         TariffsApi(catalog),
         MetersApi(site.db, site.meters.meters, clock),
+        EnergyApi(site.db, lambda: catalog.state, clock),
+        CostApi(site.db, lambda: catalog.state, clock),
     )
     return [operation for api in apis for operation in api.operations()]
 

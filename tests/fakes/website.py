@@ -27,10 +27,13 @@ class Website:
     Attributes:
         url: where it listens.
         db, catalog: what it shows; a test may change both.
+
+    Args:
+        clock: UTC seconds; None: the machine's.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, clock: Callable[[], float] | None = None) -> None:
+        self.settings, self._clock = settings, clock
         self.url = f"http://127.0.0.1:{settings.web_port}"
         self.db = ClickHouse(settings)
         migrate(self.db, settings)
@@ -45,7 +48,7 @@ class Website:
 
     def start(self) -> None:
         async def begin() -> None:
-            self._runner = await serve(create_app(self.settings, self.db, self.catalog), self.settings)
+            self._runner = await serve(create_app(self.settings, self.db, self.catalog, self._clock), self.settings)
 
         self.run(begin())
 

@@ -29,6 +29,7 @@ _TAGS = {
     "sensors": "Registered sensors, and those that were heard of.",
     "sites": "Places with a time zone.",
     "meters": "Linkys: what they say now, their minutes.",
+    "energy": "Energy by period, demand, cost and bills.",
     datastore.TAG: datastore.ABOUT,
     "users": "People and their programs' tokens.",
     "tariffs": "Prices and calendars by the day from which they are valid.",
