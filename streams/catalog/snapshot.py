@@ -36,7 +36,7 @@ _CHUNK = 1000
 """Entries encoded in one go: a millisecond or two in which the process does nothing else."""
 
 _FRAME_MAX = 1 << 30
-_NOT_RULES = {"view.py", "writer.py", "snapshot.py"}
+_NOT_RULES = {"view.py", "writer.py", "snapshot.py", "log_end.py"}
 _TYPES: dict[Table, type[Entry]] = {
     "sensors": Sensor,
     "sensor_tokens": SensorToken,

@@ -21,6 +21,7 @@ from streams.catalog import snapshot
 from streams.catalog.apply import fold
 from streams.catalog.commands import Command
 from streams.catalog.envelope import Envelope
+from streams.catalog.log_end import LogEnd
 from streams.catalog.outcome import Outcome
 from streams.catalog.snapshot import Place
 from streams.catalog.state import State
@@ -70,6 +71,7 @@ class CatalogView:
         self._loop = asyncio.get_running_loop()
         self._caught_up = asyncio.Event()
         self._writer = Writer(bootstrap, registry, timeout_s)
+        self._end = LogEnd(bootstrap)
         self._trouble: str | None = None
         self._closing = threading.Event()
         self._room = threading.Semaphore(_AHEAD)
@@ -102,6 +104,14 @@ class CatalogView:
         """Whether the whole log has been applied once; stays so when the broker goes away."""
         return self._caught_up.is_set()
 
+    async def catch_up(self) -> None:
+        """Wait until this view has applied all that any process had been answered before this call.
+
+        While Kafka does not say where the log ends, nobody's command is answered either: the view stays as it is.
+        """
+        if self.problem() is None:
+            await self._end.reached()
+
     async def submit(self, command: Command, *, actor: str = "system") -> Outcome:
         """Write a command to the log and wait for the verdict that every view reaches.
 
@@ -127,6 +137,7 @@ class CatalogView:
         self._keep(SNAPSHOT_EVERY // 10)
         if self._writing is not None:
             await self._writing
+        await self._end.close()
         await self._writer.close()
 
     # ---- on the event loop
@@ -164,6 +175,7 @@ class CatalogView:
             self._writer.judged(envelope.command_id, fold(self.state, envelope))
         if run and self.offset == run[-1][0]:
             self._digest = digest
+        self._end.applied(self.offset)
         if not self.caught_up:
             gc.freeze()  # a catalog stays: the collector need not walk through it again and again, and stop the process for it
         if caught_up:

@@ -1,5 +1,7 @@
 """Section 8 of the datastore's contract, in its own words: records, sync, sync2; and where section 12 wants better."""
 
+import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -12,9 +14,9 @@ from sinks import tables
 from sinks.clickhouse import ClickHouse
 from sinks.migrate import migrate
 from tests.fakes.catalog import FakeCatalog
-from tests.fakes.datastore import READ, WRITE, Store, datastore
+from tests.fakes.datastore import BOTH, READ, WRITE, Store, datastore
 from tests.fakes.records import FakeRecordLog
-from web.datastore.body import Bodies
+from web.datastore.body import BODY_MOST, Bodies
 from web.datastore.record_reads import RecordReads
 from web.datastore.records import RecordsApi
 from web.datastore.weather import WeatherApi
@@ -544,6 +546,45 @@ async def test_sync_of_a_bare_object_and_of_scalars(store: Store, trace: int) ->
         400,
         ["error - bad field value - create", "unchanged - same record"],
     )
+
+
+# ---- large bodies, and bodies that end too early
+
+
+def rows(trace: int, count: int) -> bytes:
+    """A body of sync2, about 90 bytes a record."""
+    row = f'{{"metadata_id": {trace}, "start": "2014-01-01T00:00:00.%06dZ", "value": 1.25, "estimated": false}}'
+    return ("[" + ",".join(row % n for n in range(count)) + "]").encode()
+
+
+async def test_a_body_of_50_mib_is_read_and_one_byte_more_is_413(store: Store, trace: int) -> None:
+    body = rows(trace, 1000)
+    body += b" " * (BODY_MOST - len(body))
+    assert (await store("POST", SYNC2, data=io.BytesIO(body), Content_Type="application/json")).text == '{"status":"success"}'
+    assert (await store("POST", SYNC2, data=io.BytesIO(body + b" "), Content_Type="application/json")).status == 413
+    assert len(await everything(store)) == 1000
+
+
+async def test_a_million_rows_are_too_large_a_body_and_half_of_them_cut_in_the_middle_store_nothing(
+    store: Store, trace: int
+) -> None:
+    million = rows(trace, 1_000_000)
+    refused = await store("POST", SYNC2, data=io.BytesIO(million), Content_Type="application/json")
+    assert refused.status == 413
+    half = million[: BODY_MOST // 2]
+    for path in (SYNC2, LIST):
+        broken = await store("POST", path, data=io.BytesIO(half), Content_Type="application/json")
+        assert (broken.status, broken.json["detail"][:16]) == (400, "JSON parse error")
+    host, _, port = store.url.removeprefix("http://").partition(":")
+    head = f"POST /api/v1/{SYNC2} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {BOTH}\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{head}Content-Length: {BODY_MOST}\r\n\r\n".encode() + half)
+    await writer.drain()
+    writer.write_eof()
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert await everything(store) == []
 
 
 # ---- weather

@@ -30,5 +30,8 @@ class FakeCatalog:
     async def submit_all(self, commands: Sequence[Command], *, actor: str = "system") -> list[Outcome]:
         return [self.add(command, actor) for command in commands]
 
+    async def catch_up(self) -> None:
+        pass
+
     def problem(self) -> str | None:
         return self.trouble

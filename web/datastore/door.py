@@ -81,6 +81,7 @@ class Door:
     def _handler(self, one: Endpoint) -> Answer:
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
+                await self._catalog.catch_up()  # what another server was answered is known here too
                 if one.signed:
                     self._check(request, scoped=one.scoped)
                 return await _method(one, request)
