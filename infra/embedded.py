@@ -19,6 +19,9 @@ from infra import parts
 from infra.errors import ConfigurationError
 from infra.settings import Settings
 
+_LITTLE_WORK = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+"""For a java with too little work for its second compiler to pay."""
+
 Probe = Callable[[], str | None]
 """Answers None when fine, else what is wrong."""
 
@@ -67,7 +70,7 @@ def kafka(settings: Settings) -> Program:
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
             format_log = [*tool, "-c", str(properties), "--ignore-formatted"]
-            run = subprocess.run([java, *classpath, *format_log], capture_output=True, text=True, check=False)
+            run = subprocess.run([java, *_LITTLE_WORK, *classpath, *format_log], capture_output=True, text=True, check=False)
             if run.returncode:
                 raise ConfigurationError(
                     f"Kafka could not make its log folder {home / 'log'}: {(run.stderr or run.stdout).strip()[-600:]}"
@@ -144,7 +147,7 @@ def registry(settings: Settings) -> Program:
         # It waits this long for a snapshot of its journal at every start.
         "apicurio.kafkasql.consumer.poll.timeout": 1000,
     }
-    options = ["-Xmx256m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
+    options = ["-Xmx256m", "-Xms64m", *_LITTLE_WORK, "-XX:-UsePerfData"]
     options += [f"-D{key}={value}" for key, value in properties.items()]
     return Program(
         "registry",
