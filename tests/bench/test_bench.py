@@ -16,6 +16,7 @@ from schemas import topics
 from schemas.registry import Registry
 from tests.bench import (
     catalog_bench,
+    energy_bench,
     feed,
     gateway_bench,
     latency_bench,
@@ -33,6 +34,7 @@ from tests.bench.worker_bench import BARE, FAUST, OURS, QUIX, STREAMS, Run
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 READINGS = int(os.environ.get("POWERMON_BENCH_SIZE", "1000000"))
+FLEET = int(os.environ.get("POWERMON_BENCH_FLEET", "100"))
 SOAK_S = float(os.environ.get("POWERMON_BENCH_SOAK", "60"))
 REPLAYED = 4
 """Times the readings, for the replay."""
@@ -198,6 +200,17 @@ def _jvm(report: Report, ours: Run, run: Run) -> None:
     report.add("worker: the same, readings a CPU second", *cpu, ours.per_cpu_s / run.per_cpu_s, REACH_PER_CPU_SECOND, wrong)
     memory = f"{ours.memory_mb} MB", f"{run.memory_mb} MB"
     report.add("worker: memory at most", *memory, run.memory_mb / ours.memory_mb, None, wrong)
+
+
+def test_energy_queries(report: Report) -> None:
+    """A year of one sensor by day, and a month of a fleet by day; the former beside the same from its minutes."""
+    found = energy_bench.measure(FLEET)
+    report.figures["energy"] = found
+    year, fleet, minutes = (found[name]["p95_ms"] for name in energy_bench.QUERIES)
+    wrong = "; ".join(found["wrong"]) or None
+    report.add("energy, a year of one sensor by day: p95", f"{year:.0f} ms", f"{minutes:.0f} ms", minutes / year, None, wrong)
+    report.add(f"energy, a month of {FLEET:,} sensors by day: p95", f"{fleet:.0f} ms", "300 ms", 300 / fleet, None, wrong)
+    assert not wrong, wrong
 
 
 def test_latency(report: Report, tmp_path: Path) -> None:
