@@ -25,6 +25,7 @@ FIRST = [
     "test_outages",
     "test_faults",
     "test_replay",
+    "test_up_ends",
     "test_up",
     "test_meter_fits",
     "test_leaked_tokens",
