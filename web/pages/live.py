@@ -44,8 +44,7 @@ class LivePage:
         self._page = Page(sensor_id, hours, self._deliver)
         self._switching: set[asyncio.Task[None]] = set()
         plots = [*_minute_plots(self._points), *_hours_plots(self._minutes)]
-        for root in (*plots, self._points, self._minutes, self._now, self._past, self._choice):
-            document.add_root(root)
+        look.add_roots(document, (*plots, self._points, self._minutes, self._now, self._past, self._choice))
         for model in document.models:
             model.syncable = model is self._choice  # what a browser does to ranges and colours stays there
         self._choice.on_change("data", self._chosen)

@@ -40,8 +40,8 @@ class MeterPage:
         self._now, self._past = (ColumnDataSource({"json": [""]}, name=name) for name in ("now", "past"))
         self._page = Page(meter_id, day.number, self._deliver)
         self._when = meter_day.labels(day)
-        for root in (*_live(self._frames), *_day(self._minutes), self._frames, self._minutes, self._now, self._past):
-            document.add_root(root)
+        plots = [*_live(self._frames), *_day(self._minutes)]
+        look.add_roots(document, (*plots, self._frames, self._minutes, self._now, self._past))
         for model in document.models:
             model.syncable = False  # what a browser does to ranges and colours stays there
         self._show(feed.whole(meter_id, day.number))
@@ -89,8 +89,7 @@ def _contract(name: str) -> Span:
 def _day(minutes: ColumnDataSource) -> list[Any]:
     x = Range1d(start=0, end=86_400_000)
     plots = [_load(minutes, x), _tariffs(x), _voltage(minutes, x), _coverage(minutes, x)]
-    for plot in plots:
-        plot.xaxis.ticker = FixedTicker(ticks=[])
+    plots[-1].xaxis.ticker = FixedTicker(ticks=[])
     return plots
 
 

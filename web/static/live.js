@@ -67,7 +67,7 @@
 
   function ticks() {
     const width = document.querySelector("main").clientWidth
-    for (const name of [...QUANTITIES, "hours", "coverage"]) {
+    for (const name of ["pf", "coverage"]) {  // the others have no times under them
       const most = Math.floor(width / (name === "coverage" ? 90 : 110))
       model[name].below[0].ticker.setv({ desired_num_ticks: Math.max(3, Math.min(8, most)) })
     }
