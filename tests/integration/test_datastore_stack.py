@@ -1,6 +1,9 @@
 """The datastore of a whole stack: the tutorial by an ordinary client, kill -9 of each of its processes, two servers at once."""
 
 import asyncio
+import json
+import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -251,6 +254,29 @@ def check_savings(savings: list[dict[str, Any]], result: dict[str, Any]) -> None
     sums = next(one for one in result["derivative_aggregations"] if one["interpretation"] == "annualized_weather_normal")
     assert normal["value"] == pytest.approx(sums["baseline_value"] - sums["reporting_value"])
     assert of_all["avoided_energy_use"]["value"] == pytest.approx(0.2 * UNCHANGED_KWH, rel=0.1)
+
+
+def test_the_tutorial_as_it_stands_in_the_documentation(client: Client, tmp_path: Path) -> None:
+    """After the other one, so that the ids are the next; typed into a shell."""
+    page = (Path(__file__).parents[2] / "docs" / "datastore.md").read_text()
+    (typed,) = re.findall(r"```bash\n(URL=.*?)```", page, re.DOTALL)
+    assert client.get("/projects/?project_id=ABC").json()[0]["id"] == 2
+    for shown, here in (
+        ("http://127.0.0.1:8080/api/v1", client.base),
+        ("PROJECT=2 TRACE=7 RUN=1", "PROJECT=3 TRACE=8 RUN=2"),
+        ("/projects/1/", "/projects/2/"),
+    ):
+        assert shown in typed
+        typed = typed.replace(shown, here)
+    done = subprocess.run(["bash", "-eu", "-c", typed], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout[-2000:]
+    lines = [line for line in done.stdout.splitlines() if line]
+    assert '{"status":"success"}' in lines
+    assert any('"id":2,' in line and '"status":"SUCCESS"' in line for line in lines)
+    (result,), savings = json.loads(lines[-2]), json.loads(lines[-1])
+    assert [one["status"] for one in result["energy_trace_model_results"]] == ["SUCCESS"] * 2
+    normal = next(one for one in savings if one["interpretation"] == "annualized_weather_normal")
+    assert normal["value"] == pytest.approx(365 * 8, rel=0.001)
 
 
 # ---- kill -9
