@@ -39,6 +39,7 @@ from web.datastore.results import ResultsApi
 from web.html import secure
 from web.identity import Catalog
 from web.outages import Parts, asks_of
+from web.project_pages import ProjectPages
 from web.site import Beside, Site
 
 _BODY_MAX = 1 << 20
@@ -119,6 +120,7 @@ def create_app(
     all_operations = [*operations, *described.operations(replays=replays is not None)]
     app.add_routes(OpenApi(all_operations, datastore.described()).routes())
     app.add_routes(datastore.routes())
+    app.add_routes(ProjectPages(clickhouse, catalog_view, meter, site.shell).routes())
     return app
 
 

@@ -57,7 +57,7 @@ class Site:
         self.auth = Auth(catalog, self.sessions, clock)
         self.fleet = Fleet(db, lambda: catalog.state, clock)
         self.feed = Feed(SensorSource(db, self.fleet.zone, self.fleet.newest), clock)
-        self.meters = MeterPages(db, lambda: catalog.state, self._plotted, self._shell, clock)
+        self.meters = MeterPages(db, lambda: catalog.state, self._plotted, self.shell, clock)
         self.plots = Plots({"live": self._framed(self._build_live), "meter": self._framed(self.meters.build)})
         self.boot = secrets.token_hex(8)
         self._frames: dict[str, dict[str, object]] = {}
@@ -77,7 +77,7 @@ class Site:
         if sensor_id is None and await self.meters.meters.entries():
             raise web.HTTPSeeOther("/meters")
         if sensor_id is None or not self.fleet.knows(sensor_id):
-            return self._shell("empty.html", identity, status=404 if asked else 200, asked=asked)
+            return self.shell("empty.html", identity, status=404 if asked else 200, asked=asked)
         await self.feed.prepare(sensor_id, hours)
         arguments = {"sensor": sensor_id, "hours": str(hours)}
         return await self._plotted("live", identity, arguments, sensor_id=sensor_id, hours=hours, all_hours=minutes.HOURS)
@@ -112,7 +112,8 @@ class Site:
 
         return framed
 
-    def _shell(self, name: str, identity: Identity, *, status: int = 200, **values: object) -> web.Response:
+    def shell(self, name: str, identity: Identity, *, status: int = 200, **values: object) -> web.Response:
+        """A page without a document on the server."""
         nonce = new_nonce()
         answer = page(name, status=status, **self._frame(identity, nonce), **values)
         answer[NONCE] = nonce

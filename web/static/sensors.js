@@ -106,6 +106,7 @@
       state.downSince = null
       if (back(status.boot)) return
       showBanners(status.outages)
+      if (!$("list")) return
       const query = $("search").value.trim()
       showList(await ask(`/api/v1/${page.kind}s?${meters ? "" : "kind=power&"}q=${encodeURIComponent(query)}`))
     } catch (error) {
@@ -127,7 +128,7 @@
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden) loop() })
   let typing = 0
-  $("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(loop, 150) })
-  if (matchMedia("(max-width: 900px)").matches) $("sensors").open = !page.sensor && !page.asked
+  $("search")?.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(loop, 150) })
+  if ($("sensors") && matchMedia("(max-width: 900px)").matches) $("sensors").open = !page.sensor && !page.asked
   loop()
 })()
