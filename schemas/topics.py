@@ -46,6 +46,9 @@ LATE = Topic("power.late", "sensor_id", "late_minute.avsc", None, _FOR_EVER)
 TIC_MINUTES = Topic("tic.minutes", "meter_id", "tic_minute.avsc", None, _FOR_EVER)
 TIC_LATE = Topic("tic.late", "meter_id", "late_minute.avsc", None, _FOR_EVER)
 CONFLICTS = Topic("sensor.conflicts", "sensor_id", "conflict.avsc", None, _FOR_EVER)
+# Both are keyed upserts; the state of a sensor stands in the partition that its readings have.
+ANOMALIES = Topic("power.anomalies", "id", "anomaly.avsc", None, {**_FOR_EVER, "cleanup.policy": "compact"})
+ANOMALY_STATE = Topic("power.anomaly-state", "sensor_id", "anomaly_state.avsc", None, {**_FOR_EVER, "cleanup.policy": "compact"})
 DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
 CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
 # One partition: the order of the log gives the records their ids. The log's own time says when an unfinished batch is given up.
@@ -67,6 +70,8 @@ ALL = (
     TIC_MINUTES,
     TIC_LATE,
     CONFLICTS,
+    ANOMALIES,
+    ANOMALY_STATE,
     DEAD_LETTERS,
     CATALOG,
     CONSUMPTION,
