@@ -105,7 +105,8 @@ def summary(found: Found) -> None:
     told = f"replay {found['name']} ({'everything' if asked.everything else words(asked)}) is complete, {place}"
     if found["fold_s"]:
         rate = f" at {found['readings_per_s']:,}/s" if found["readings_per_s"] else ""
-        told += f": {found['readings']:,} readings folded{rate}, {found['late']:,} late minutes rebuilt, {found['seconds']:.1f} s in all"
+        told += f": {found['readings']:,} readings folded{rate}, {found['late']:,} late minutes rebuilt"
+        told += f", {found['seconds']:.1f} s in all"
     click.echo(told)
 
 
