@@ -5,42 +5,26 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
 from aiohttp import web
 
 from schemas.units import UNITS
 from sinks.clickhouse import ClickHouse
 from streams.catalog.admin.fields import FieldError, shown
 from streams.catalog.state import Sensor, State
-from streams.core import energy, linky_use
-from streams.core.energy import RESOLUTIONS, Quarters
+from streams.core import energy
+from streams.core.energy import RESOLUTIONS
 from streams.core.tariff.bill import NoPrice
-from streams.core.tariff.document import KEPCO
 from web import energy_queries
 from web.api import schemas
 from web.api.answer_table import PARAMETER, Row, answer, described, form_of
 from web.api.moments import MOMENT, moment
 from web.api.operation import Operation, Refused
-from web.bills import Bills
+from web.energy_rows import COLUMNS, ENERGIES, PHASES, QUARTERS_MOST, EnergyRows
 from web.view.meter_day import iso
 
 _TAG = "energy"
-QUARTERS_MOST = 3 * 366 * 96
-"""Of one sensor: three years."""
-
 FLEET_QUARTERS_MOST = 32 * 96
 FLEET_MOST = 5000
-COLUMNS = (
-    *("sensor_id", "start", "end", "band", "import_kwh", "export_kwh", "import_arithmetic_kwh", "export_arithmetic_kwh"),
-    *("a_kwh", "b_kwh", "c_kwh", "demand_max_kw", "seconds", "possible_s", "coverage"),
-)
-_ENERGIES = {
-    "import_kwh": "units_import",
-    "export_kwh": "units_export",
-    "import_arithmetic_kwh": "units_import_arithmetic",
-    "export_arithmetic_kwh": "units_export_arithmetic",
-}
-_PHASES = {"a": "a_kwh", "b": "b_kwh", "c": "c_kwh"}
 
 
 class EnergyApi:
@@ -48,7 +32,7 @@ class EnergyApi:
 
     def __init__(self, db: ClickHouse, state: Callable[[], State], clock: Callable[[], float]) -> None:
         self._db, self._state, self._clock = db, state, clock
-        self._bills = Bills(db, state, clock)
+        self._rows = EnergyRows(db, state, clock)
 
     def operations(self) -> list[Operation]:
         return [
@@ -83,70 +67,15 @@ class EnergyApi:
         zone = self._state().zone_of(one)
         since_s, until_s = self._span(request, zone, QUARTERS_MOST)
         tariff = ""
-        rows: list[Row]
         if request.query.get("bands", "0") == "1":
-            tariff, rows = await self._banded(request, one, since_s, until_s, resolution)
+            try:
+                tariff, rows = await self._rows.banded(one, since_s, until_s, resolution, request.query.get("tariff", ""))
+            except NoPrice as error:
+                raise Refused(409, "no_price", str(error)) from error
         else:
-            quarters = await self._quarters(one, since_s, until_s)
-            edge = energy.edges(zone, since_s, until_s, resolution)
-            group = energy.periods_of(quarters.at_s, edge)
-            rows = _rows(one.sensor_id, quarters, edge, group, self._clock(), phases=one.kind != "linky")
+            rows = await self._rows.plain(one, since_s, until_s, resolution)
         facts = {"zone": zone, "from": iso(since_s), "to": iso(until_s), "resolution": resolution, "tariff": tariff}
         return answer(form, facts, "rows", rows, COLUMNS, f"energy-{one.sensor_id}-{iso(since_s)[:10]}")
-
-    async def _quarters(self, sensor: Sensor, since_s: int, until_s: int) -> Quarters:
-        if sensor.kind == "linky":
-            return (await energy_queries.meter_quarters(self._db, sensor.sensor_id, since_s, until_s, self._clock()))[0]
-        return await energy_queries.quarters(self._db, sensor.sensor_id, since_s, until_s, self._clock())
-
-    async def _banded(
-        self, request: web.Request, sensor: Sensor, since_s: int, until_s: int, resolution: str
-    ) -> tuple[str, list[Row]]:
-        zone, now_s = self._state().zone_of(sensor), self._clock()
-        asked = request.query.get("tariff", "")
-        edge = energy.edges(zone, since_s, until_s, resolution)
-        if sensor.kind == "linky":
-            return await self._indexed(sensor, edge)
-        try:
-            plan = self._bills.plan(sensor, None, asked)
-            if plan.schema(energy.local_day(zone, since_s)) != KEPCO:
-                raise NoPrice(f"{plan.name} parts energy by a Linky's indexes; a 3-phase sensor has none")
-            quarters = await self._quarters(sensor, since_s, until_s)
-            every = energy.grid(since_s, until_s)
-            names, band = energy.bands(zone, every, lambda day: plan.contract(day).bands(day))
-        except NoPrice as error:
-            raise Refused(409, "no_price", str(error)) from error
-        period = energy.periods_of(every, edge)
-        at = (quarters.at_s - since_s) // energy.QUARTER_S
-        rows = []
-        for code, name in enumerate(names):
-            mine = np.flatnonzero(band[at] == code)
-            part = Quarters(quarters.at_s[mine], {n: values[mine] for n, values in quarters.figures.items()})
-            possible = np.bincount(period[(band == code) & (every < now_s)], minlength=len(edge) - 1) * energy.QUARTER_S
-            has = np.bincount(period[band == code], minlength=len(edge) - 1) > 0
-            made = _rows(sensor.sensor_id, part, edge, period[at[mine]], now_s, possible=possible)
-            rows += [{**row, "band": name} for row, there in zip(made, has, strict=True) if there]
-        return plan.name, sorted(rows, key=lambda row: (row["start"], row["band"]))
-
-    async def _indexed(self, sensor: Sensor, edge: Any) -> tuple[str, list[Row]]:
-        """A Linky's own indexes; what was used unheard counts in the period in which it is heard of."""
-        zone, since_s, until_s = self._state().zone_of(sensor), int(edge[0]), int(edge[-1])
-        stood = await energy_queries.before(self._db, sensor.sensor_id, since_s)
-        quarters, counted, _ = await energy_queries.meter_quarters(self._db, sensor.sensor_id, since_s, until_s, self._clock())
-        group = energy.periods_of(quarters.at_s, edge)
-        plain = _rows(sensor.sensor_id, quarters, edge, group, self._clock(), phases=False)
-        by_period: dict[int, list[Any]] = defaultdict(list)
-        for period, one in zip(group.tolist(), counted, strict=True):
-            by_period[period].append(one)
-        rows = []
-        for period, row in enumerate(plain):
-            used: dict[str, int] = defaultdict(int)
-            for (_, label), wh in linky_use.drawn([*stood, *by_period[period]], zone, int(edge[period])).items():
-                used[label] += wh
-            stood = [*stood, *by_period[period]][-1:]
-            kept = {name: row[name] for name in ("sensor_id", "start", "end", "seconds", "possible_s", "coverage")}
-            rows += [{**kept, "band": label, "import_kwh": wh / 1000} for label, wh in sorted(used.items())]
-        return "", rows
 
     async def _several(self, request: web.Request, form: str, resolution: str) -> web.Response:
         state, site = self._state(), request.query.get("site", "")
@@ -197,37 +126,6 @@ def sensor_of(request: web.Request, state: State) -> Sensor:
     return found
 
 
-def _rows(
-    sensor_id: str, quarters: Quarters, edge: Any, group: Any, now_s: float, *, phases: bool = True, possible: Any = None
-) -> list[Row]:
-    n = len(edge) - 1
-    totals = {name: energy.exact(quarters.figures[column], group, n) for name, column in _ENERGIES.items()}
-    phased = {p: energy.exact(quarters.figures[f"units_{p}"], group, n) for p in _PHASES}
-    measured = {p: energy.sums(quarters.figures[f"seconds_{p}"], group, n) for p in _PHASES}
-    seconds = energy.sums(quarters.figures["seconds"], group, n)
-    peaks = np.full(n, -1, np.int64)
-    np.maximum.at(peaks, group, quarters.figures["units_import"])
-    if possible is None:
-        possible = np.maximum(0, np.minimum(edge[1:], int(now_s)) - edge[:-1])
-    rows = []
-    for at, (start, end) in enumerate(zip(edge[:-1].tolist(), edge[1:].tolist(), strict=True)):
-        whole = int(possible[at])
-        rows.append(
-            {
-                "sensor_id": sensor_id,
-                "start": iso(start),
-                "end": iso(end),
-                **{name: energy.kwh(values[at]) for name, values in totals.items()},
-                **{name: energy.kwh(phased[p][at]) if phases and measured[p][at] else None for p, name in _PHASES.items()},
-                "demand_max_kw": energy.kw(int(peaks[at])) if peaks[at] >= 0 else None,
-                "seconds": seconds[at],
-                "possible_s": whole,
-                "coverage": round(min(1.0, seconds[at] / whole), 6) if whole else 0.0,
-            }
-        )
-    return rows
-
-
 def _fleet_rows(found: list[dict[str, Any]], edge: Any, now_s: float) -> list[Row]:
     rows = []
     for one in found:
@@ -239,9 +137,7 @@ def _fleet_rows(found: list[dict[str, Any]], edge: Any, now_s: float) -> list[Ro
                 "sensor_id": name.decode() if isinstance(name, bytes) else name,
                 "start": iso(start),
                 "end": iso(end),
-                **{
-                    named: energy.kwh(one[f"{column}_mws"] * UNITS + one[f"{column}_rest"]) for named, column in _ENERGIES.items()
-                },
+                **{named: energy.kwh(one[f"{column}_mws"] * UNITS + one[f"{column}_rest"]) for named, column in ENERGIES.items()},
                 "demand_max_kw": energy.kw(one["peak_units"]),
                 "seconds": one["seconds"],
                 "possible_s": whole,
@@ -264,7 +160,7 @@ _ROW = {
         "export_kwh": {**_KWH, "description": "likewise"},
         "import_arithmetic_kwh": {**_KWH, "description": "imports of the phases, added"},
         "export_arithmetic_kwh": {**_KWH, "description": "exports of the phases, added"},
-        **{name: {**_KWH, "description": "of one phase, signed; null: it was not measured"} for name in _PHASES.values()},
+        **{name: {**_KWH, "description": "of one phase, signed; null: it was not measured"} for name in PHASES.values()},
         "demand_max_kw": {**_KWH, "description": "largest mean of a quarter-hour"},
         "seconds": {"type": "integer", "description": "measured"},
         "possible_s": {"type": "integer", "description": "of the period that are over"},
