@@ -1,6 +1,8 @@
 """Pages from templates, and the headers every answer carries."""
 
+import json
 import secrets
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,29 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, Template
 
 from web.assets import versioned
+from web.language import LANGUAGES, current, script_messages
+from web.view.places import PLACES
+from web.view.say import Language, localized, say, say_n
 
-_templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
+
+@cache
+def _environment(language: Language) -> Environment:
+    """The templates in one language: every text they show is said in it."""
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        finalize=lambda value: localized(value, language),
+    )
+    made.globals |= {"_": say, "say_n": say_n, "lang": language.code, "languages": LANGUAGES, "places": PLACES}
+    made.globals["texts"] = script_messages(language.code)
+    dumps = made.policies["json.dumps_function"] or json.dumps
+    made.policies["json.dumps_function"] = lambda value, **how: dumps(localized(value, language), **how)
+    return made
 
 
 def template(name: str) -> Template:
-    """A template by file name; its values are escaped."""
-    return _templates.get_template(name)
+    """A template by file name, in the language of the request; its values are escaped."""
+    return _environment(current()).get_template(name)
 
 
 def page(file: str, /, *, status: int = 200, **values: Any) -> web.Response:

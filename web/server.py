@@ -14,7 +14,7 @@ from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
 from streams.catalog.view import view_of
-from web import assets
+from web import assets, language
 from web.api import described, sensors
 from web.api.cost import CostApi
 from web.api.energy import EnergyApi
@@ -74,7 +74,7 @@ def create_app(
     datastore = Datastore(
         catalog_view, site.clock, bodies=bodies, records=kept.records, tokens=tokens, meter=meter, endpoints=endpoints
     )
-    app = web.Application(middlewares=[_errors, datastore.guard, site.auth.guard], client_max_size=_BODY_MAX)
+    app = web.Application(middlewares=[language.choose, _errors, datastore.guard, site.auth.guard], client_max_size=_BODY_MAX)
     app.on_response_prepare.append(secure)
 
     async def parts(app: web.Application) -> AsyncIterator[None]:

@@ -19,6 +19,7 @@ from web.feed import Feed
 from web.fleet import Fleet
 from web.html import NONCE, new_nonce, page
 from web.identity import COOKIE, IDENTITY, Catalog, Identity, by_session
+from web.language import current, speaking
 from web.meter_pages import MeterPages
 from web.pages.live import LivePage
 from web.plots import Build, Plots
@@ -96,7 +97,7 @@ class Site:
         # Not in the request: that is logged and kept in the page.
         self._frames[nonce] = {**self._frame(identity, nonce), **values}
         try:
-            text = await self.plots.page(name, {**arguments, "nonce": nonce})
+            text = await self.plots.page(name, {**arguments, "nonce": nonce, "language": current().code})
         except PartUnavailable as error:
             return problem(503, "unavailable", str(error))
         finally:
@@ -108,7 +109,8 @@ class Site:
     def _framed(self, build: Build) -> Build:
         def framed(document: Document, arguments: dict[str, str]) -> None:
             document.template_variables.update(self._frames.get(arguments["nonce"], {}))
-            build(document, arguments)
+            with speaking(arguments["language"]):
+                build(document, arguments)
 
         return framed
 
