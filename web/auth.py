@@ -19,12 +19,14 @@ from web.identity import COOKIE, IDENTITY, SIGN_IN_SCOPE, Catalog, Identity, by_
 from web.limits import FailedSignIns
 from web.passwords import Passwords
 from web.sessions import Sessions
+from web.view.say import say, say_n
 
 FORM_COOKIE = "powermon_form"
 OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz", "/favicon.ico", "/api/v1/openapi.json", "/api/v1/docs"})
 OPEN_TREES = ("/static/",)
 
-_WRONG = "The name or the password is wrong."
+_WRONG = say("The name or the password is wrong.")
+_UNKNOWN = say("The list of users is not at hand yet; try again in a moment.")
 
 
 class Auth:
@@ -126,8 +128,8 @@ class Auth:
         found = by_token(self._catalog.state, token, now_s) if wait_s == 0 else None
         if found is None or SIGN_IN_SCOPE not in found[1]:
             self._failures.failed("", address, now_s)
-            trouble = self._catalog.problem() and "The list of users is not at hand yet; try again in a moment."
-            return self._form(request, trouble or "This link is not valid any more; sign in, or take a new one.", "", 403)
+            trouble = self._catalog.problem() and _UNKNOWN
+            return self._form(request, trouble or say("This link is not valid any more; sign in, or take a new one."), "", 403)
         self._log.info("signed in", name=found[0].name, by="link", address=address)
         return self._welcome(request, found[0].name, found[0].password_hash)
 
@@ -141,13 +143,17 @@ class Auth:
         name = name.strip().lower()[:64]
         expected = request.cookies.get(FORM_COOKIE, "")
         if not _same_origin(request) or not expected or not hmac.compare_digest(sent.encode(), expected.encode()):
-            return self._form(request, "This form was too old; please try again.", name, 403)
+            return self._form(request, say("This form was too old; please try again."), name, 403)
         address, now_s = request.remote or "?", self._clock()
         wait_s = self._failures.wait_s(name, address, now_s)
         if wait_s > 0:
             self._log.warning("sign-in refused for now", name=self._said(name), address=address)
             minutes = int(wait_s // 60) + 1
-            text = f"Too many wrong passwords. Wait {minutes} {'minute' if minutes == 1 else 'minutes'} and try again."
+            text = say_n(
+                "Too many wrong passwords. Wait {n} minute and try again.",
+                "Too many wrong passwords. Wait {n} minutes and try again.",
+                minutes,
+            )
             refused = self._form(request, text, name, 429)
             refused.headers["Retry-After"] = str(int(wait_s) + 1)
             return refused
@@ -156,7 +162,7 @@ class Auth:
         user = self._catalog.state.users.get(name)
         if not await self.passwords.right(user.password_hash if user else None, password) or user is None:
             self._log.warning("wrong password", name=self._said(name), address=address)
-            trouble = self._catalog.problem() and "The list of users is not at hand yet; try again in a moment."
+            trouble = self._catalog.problem() and _UNKNOWN
             return self._form(request, trouble or _WRONG, name, 403)
         self._failures.succeeded(name)
         self._log.info("signed in", name=name, by="password", address=address)
@@ -197,13 +203,13 @@ class Auth:
         user = self._catalog.state.users.get(identity.name)
         address, now_s = request.remote or "?", self._clock()
         if self._failures.wait_s(identity.name, address, now_s) > 0:
-            return self._password_form(request, "Too many wrong passwords. Wait some minutes and try again.", 429)
+            return self._password_form(request, say("Too many wrong passwords. Wait some minutes and try again."), 429)
         if user is None or not await self.passwords.right(user.password_hash, old):
             self._failures.failed(identity.name, address, now_s)
-            return self._password_form(request, "The present password is wrong.", 403)
+            return self._password_form(request, say("The present password is wrong."), 403)
         trouble = passwords.problem(new, again, identity.name)
         if trouble is None and new == old:
-            trouble = "The new password is the present one; take another."
+            trouble = say("The new password is the present one; take another.")
         if trouble is not None:
             return self._password_form(request, trouble, 422)
         fresh = await self.passwords.hash(new)
@@ -211,7 +217,8 @@ class Auth:
             outcome = await self._catalog.submit(SetPassword(name=user.name, password_hash=fresh), actor=user.name)
         except PartUnavailable:
             self._log.warning("password not changed: the log does not answer", name=user.name)
-            return self._password_form(request, "The log does not answer, so the password may be the old one; try again.", 503)
+            text = say("The log does not answer, so the password may be the old one; try again.")
+            return self._password_form(request, text, 503)
         if not outcome.accepted:
             return self._password_form(request, outcome.detail, 409)
         self._log.info("password changed", name=user.name)

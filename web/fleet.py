@@ -70,7 +70,8 @@ class Fleet:
         exact = await queries.newest_second(self._db, sensor_id, 0 if known is None else known - 3600)
         if exact is not None:
             self._merge({sensor_id: exact}, self._clock())
-        return self._newest.get(sensor_id)
+        # Its minutes may speak of later seconds than there are readings of: those that are there are shown.
+        return self._newest.get(sensor_id) if exact is None else exact
 
     def knows(self, sensor_id: str) -> bool:
         """Whether the sensor is registered or was ever heard."""

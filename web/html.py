@@ -23,7 +23,7 @@ def _environment(language: Language) -> Environment:
         autoescape=True,
         finalize=lambda value: localized(value, language),
     )
-    made.globals |= {"_": say, "say_n": say_n, "lang": language.code, "languages": LANGUAGES, "places": PLACES}
+    made.globals |= {"_": say, "say_n": say_n, "lang": language.code, "languages": LANGUAGES, "navigation": PLACES}
     made.globals["texts"] = script_messages(language.code)
     dumps = made.policies["json.dumps_function"] or json.dumps
     made.policies["json.dumps_function"] = lambda value, **how: dumps(localized(value, language), **how)

@@ -30,10 +30,13 @@ MESSAGES = Path(__file__).parent / "messages"
 
 _FIGURES = {"ko": (".", ","), "fr": (",", "\u202f")}
 _PATTERNS = {
-    "ko": {"date": "y. M. d.", "full date": "y년 M월 d일 EEEE", "day": "M월 d일", "month": "y년 M월"},
-    "fr": {"date": "dd/MM/y", "full date": "EEEE d MMMM y", "day": "d MMM", "month": "MMMM y"},
+    "ko": {"date": "y. M. d.", "full date": "y년 M월 d일 EEEE", "long date": "y년 M월 d일", "day": "M월 d일", "month": "y년 M월"}
+    | {"weekday and day": "M월 d일 (EEE)"},
+    "fr": {"date": "dd/MM/y", "full date": "EEEE d MMMM y", "long date": "d MMMM y", "day": "d MMM", "month": "MMMM y"}
+    | {"weekday and day": "EEE d MMM"},
 }
 _TIMES = {"second": "HH:mm:ss", "minute": "HH:mm"}
+_SHORT = {"short month": "MMM", "weekday": "EEE"}
 
 _current: ContextVar[Language] = ContextVar("language", default=ENGLISH)
 
@@ -69,7 +72,7 @@ def language(code: str) -> Language:
     write_mo(compiled, catalog(code))
     compiled.seek(0)
     known = gettext.GNUTranslations(compiled)
-    patterns = _TIMES | _PATTERNS[code]
+    patterns = _TIMES | _SHORT | _PATTERNS[code]
     patterns |= {f"date {name}": f"{patterns['date']} {time}" for name, time in _TIMES.items()}
     locale = Locale(code)
 

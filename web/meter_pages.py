@@ -16,6 +16,7 @@ from web.meters import Meters, first
 from web.pages.meter import MeterPage
 from web.view import meter_day
 from web.view.meter_day import Day
+from web.view.say import moment, say
 
 Plotted = Callable[..., Awaitable[web.Response]]
 Shell = Callable[..., web.Response]
@@ -79,7 +80,7 @@ def _links(meter_id: str, day: Day, now: Day) -> dict[str, object]:
     span = urlencode({"from": meter_day.iso(day.start_s), "to": meter_day.iso(day.end_s), "format": "csv"})
     return {
         "today": day == now,
-        "day_title": "Today" if day == now else f"{day.date:%A, %-d %B %Y}",
+        "day_title": say("Today") if day == now else moment(day.date, "full date"),
         "meter_link": of(now.number),
         "before": of(day.number - 1),
         "after": None if day == now else of(day.number + 1),

@@ -3,7 +3,6 @@
 No clock, no database: time and rows are arguments.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from web.view.clock import Zone, zone_at
 from web.view.meter import Frame, Minute
 from web.view.meter_day import Day, Floats, day_of
 from web.view.minutes import Change
+from web.view.say import Told
 from web.view.scale import Range
 from web.watched import Update
 
@@ -31,7 +31,7 @@ class ShownDay:
     minutes: dict[int, Minute] = field(default_factory=dict)
     columns: dict[str, Floats] | None = None
     axes: dict[str, Range] = field(default_factory=dict)
-    said: str | None = None
+    said: Told | None = None
     looks: int = 0
 
 
@@ -52,7 +52,7 @@ class MeterWatched:
     newest: Frame | None = None
     sent: Frame | None = None
     axis: Range | None = None
-    now: str | None = None
+    now: Told | None = None
     days: dict[int, ShownDay] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
 
@@ -97,9 +97,9 @@ class MeterWatched:
         """Every point of the window."""
         return meter_live.columns(by_time(self.held.values()), self.zone)
 
-    def _said(self, now_s: float) -> str:
+    def _said(self, now_s: float) -> Told:
         axis = self.axis or (0.0, 1.0)
-        return json.dumps(meter_live.now(self.meter_id, by_time(self.held.values()), self.newest, now_s, self.zone, axis))
+        return Told(meter_live.now(self.meter_id, by_time(self.held.values()), self.newest, now_s, self.zone, axis))
 
     # ---- a day
 
@@ -129,7 +129,7 @@ class MeterWatched:
         changed = meter_day.change(shown.columns, new)
         if changed:
             update.change = changed
-        said = json.dumps(meter_live.past(shown.minutes, day, self.names, now_s, shown.axes))
+        said = Told(meter_live.past(shown.minutes, day, self.names, now_s, shown.axes))
         if said != shown.said:
             update.past = said
         shown.columns, shown.said = new, said

@@ -17,6 +17,7 @@ from web import meter_queries
 from web.view import meter_live
 from web.view.clock import zone_at
 from web.view.meter import DEFAULT_ZONE, LIVE_S
+from web.view.say import joined, say
 
 REFRESH_S = 1.5
 DEEP_S = 30.0
@@ -125,11 +126,11 @@ def rows(entries: list[Entry], text: str, now_s: float) -> dict[str, Any]:
 def row(entry: Entry, now_s: float) -> dict[str, Any]:
     """One meter of the list."""
     if entry.live(now_s):
-        state, detail = "live", " ".join(meter_live.volt_amperes(entry.apparent_va))
+        state, detail = "live", joined(" ", meter_live.volt_amperes(entry.apparent_va))
     elif entry.newest_s is not None:
-        state, detail = "silent", f"since {zone_at(entry.zone, now_s).text(entry.newest_s, now_s)}"
+        state, detail = "silent", say("since {moment}", moment=zone_at(entry.zone, now_s).text(entry.newest_s, now_s))
     else:
-        state, detail = "never", "nothing received yet"
+        state, detail = "never", say("nothing received yet")
     return {
         "id": entry.meter_id,
         "state": state,

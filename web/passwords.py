@@ -6,6 +6,8 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from web.view.say import say
+
 SHORTEST = 10
 LONGEST = 200
 
@@ -38,9 +40,11 @@ class Passwords:
 def problem(password: str, again: str, name: str) -> str | None:
     """Why a new password is refused; None when it is not."""
     if password != again:
-        return "The two new passwords differ; type the same one twice."
+        return say("The two new passwords differ; type the same one twice.")
     if not SHORTEST <= len(password) <= LONGEST:
-        return f"The new password has {len(password)} characters; expected {SHORTEST} to {LONGEST}."
+        return say(
+            "The new password has {n} characters; expected {least} to {most}.", n=len(password), least=SHORTEST, most=LONGEST
+        )
     if password.lower() == name.lower() or len(set(password)) < 4:
-        return "The new password is too easy to guess; take a few words that do not belong together."
+        return say("The new password is too easy to guess; take a few words that do not belong together.")
     return None

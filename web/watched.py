@@ -3,12 +3,12 @@
 No clock, no database: time and rows are arguments.
 """
 
-import json
 from dataclasses import dataclass, field
 
 from schemas.units import MINUTE_S
 from web.view import live, minutes, seconds
 from web.view.clock import Zone, zone_at
+from web.view.say import Told
 from web.view.scale import Range
 
 AHEAD_S = 330
@@ -36,8 +36,8 @@ class Update:
 
     points: seconds.Columns | None = None
     whole: seconds.Columns | None = None
-    now: str | None = None
-    past: str | None = None
+    now: Told | None = None
+    past: Told | None = None
     change: minutes.Change | None = None
 
     def __bool__(self) -> bool:
@@ -51,7 +51,7 @@ class Hours:
     shown: minutes.Minutes | None = None
     rows: minutes.MinuteRows = minutes.NO_ROWS
     axis: Range | None = None
-    past: str | None = None
+    past: Told | None = None
     looks: int = 0
 
 
@@ -71,7 +71,7 @@ class Watched:
     newest_s: int | None = None
     sent_s: int = 0
     axes: dict[str, Range] = field(default_factory=dict)
-    now: str | None = None
+    now: Told | None = None
     hours: dict[int, Hours] = field(default_factory=dict)
 
     # ---- the last minute
@@ -103,7 +103,7 @@ class Watched:
             self.sent_s = end_s
             shown = seconds.columns(self.held, *seconds.window(self.newest_s, now_s), zone)
             self.axes = seconds.ranges(shown, self.axes)
-        said = json.dumps(live.now(self.sensor_id, self.held, self.newest_s, now_s, zone, self.axes))
+        said = Told(live.now(self.sensor_id, self.held, self.newest_s, now_s, zone, self.axes))
         if said != self.now:
             self.now = update.now = said
         return update
@@ -134,7 +134,7 @@ class Watched:
         past.axis = minutes.power_range(shown, past.axis)
         update = Update()
         change = minutes.change(past.shown, shown) if past.shown is not None else minutes.Change({}, {}, shown.columns)
-        said = json.dumps(live.past(shown, hours, now_s, self.zone, past.axis))
+        said = Told(live.past(shown, hours, now_s, self.zone, past.axis))
         if change:
             update.change = change
         if said != past.past:
@@ -154,6 +154,6 @@ class Watched:
             start_s, end_s = minutes.window(self.newest_s, now_s, span)
             past.shown = minutes.grid(minutes.NO_ROWS, start_s, end_s, now_s, self.zone)
         if self.now is None:
-            self.now = json.dumps(live.now(self.sensor_id, self.held, self.newest_s, now_s, self.zone, self.axes))
+            self.now = Told(live.now(self.sensor_id, self.held, self.newest_s, now_s, self.zone, self.axes))
         change = minutes.Change({}, {}, past.shown.columns)
         return Update(whole=self.points(now_s), now=self.now, past=past.past, change=change)

@@ -85,7 +85,7 @@ def test_silence_is_told(site: Website, open_page: OpenPage) -> None:
     sensor = "old000001"
     then = int(time.time()) - 7 * 86400
     house.fill(site.db, sensor, list(range(then - 59, then + 1)))
-    house.fill_minutes(site.db, sensor, [then // 60 * 60])
+    house.fill_minutes(site.db, sensor, [then // 60 * 60])  # a whole minute, though its last seconds are not there
     page = open_page(f"/?sensor={sensor}")
     expect(page.locator("#state")).to_contain_text("silent since")
     expect(page.locator("#minute-span")).to_contain_text("the last minute received")

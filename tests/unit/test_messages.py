@@ -8,10 +8,11 @@ import pytest
 from markupsafe import Markup
 
 from web.catalogs import extracted
-from web.language import LANGUAGES, catalog, language, wanted
+from web.language import LANGUAGES, MESSAGES, catalog, language, wanted
 from web.view.say import ENGLISH, Number, joined, localized, moment, say, say_n
 
 OTHERS = [code for code in LANGUAGES if code != ENGLISH.code]
+TEMPLATES = sorted((MESSAGES.parent / "templates").glob("*.html"))
 KOREAN, FRENCH = language("ko"), language("fr")
 
 
@@ -74,3 +75,22 @@ def test_moments_are_those_of_the_place() -> None:
     ]
     assert moment(at.date(), "full date").of(FRENCH) == "lundi 5 octobre 2026"
     assert moment(at.date(), "month").of(KOREAN) == "2026년 10월"
+
+
+def test_no_text_of_a_template_stays_out_of_the_catalogs() -> None:
+    """What stands in no {{ _(…) }} would be English for everybody."""
+    names = {"Powermon", "kW", "kVA", "kWh", "V", "A", "W", "%", "CSV", "Parquet"}
+    left = []
+    for path in TEMPLATES:
+        text = path.read_text()
+        text = re.sub(
+            r"\{% block (?:kind|columns) %\}[^{]*\{% endblock %\}|<script.*?</script>|<svg.*?</svg>|<code>.*?</code>|\{#.*?#\}|\{%.*?%\}",
+            "",
+            text,
+            flags=re.DOTALL,
+        )
+        text = re.sub(r"\{\{.*?\}\}", "", text, flags=re.DOTALL)
+        spoken = re.findall(r'(?:aria-label|title|placeholder|alt)="([^"]*)"', text) + re.sub(r"<[^>]*>", "\n", text).split("\n")
+        words = (word for one in spoken for word in re.findall(r"[^\W\d_]+", one))
+        left += [f"{path.name}: {word}" for word in words if word not in names]
+    assert left == []

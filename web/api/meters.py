@@ -11,11 +11,13 @@ from streams.catalog.admin.fields import FieldError
 from web import meter_queries
 from web.api import schemas
 from web.api.operation import Operation, Refused
+from web.language import current
 from web.meters import Entry, Meters, row, rows
 from web.view import meter_day
 from web.view.meter import Minute, tariff_text
 from web.view.meter_day import iso
 from web.view.meter_sheet import PER_PHASE, PLAIN, sheet
+from web.view.say import localized
 
 _TAG = "meters"
 _ONE = "/api/v1/meters/{meter_id}"
@@ -65,7 +67,8 @@ class MetersApi:
         ]
 
     async def every(self, request: web.Request) -> web.Response:
-        return web.json_response(rows(await self._meters.entries(), request.query.get("q", "")[:200].strip(), self._clock()))
+        found = rows(await self._meters.entries(), request.query.get("q", "")[:200].strip(), self._clock())
+        return web.json_response(localized(found, current()))
 
     async def show(self, request: web.Request) -> web.Response:
         entry = await self._known(request)

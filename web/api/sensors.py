@@ -11,8 +11,10 @@ from streams.catalog.admin.fields import FieldError
 from web.api import schemas
 from web.api.operation import LIMIT, LIMIT_MOST, Handler, Operation, number
 from web.fleet import Fleet
+from web.language import current
 from web.outages import Parts
 from web.view import fleet as view
+from web.view.say import localized
 
 _KINDS = ("power", "linky")
 _CATEGORIES = ("main", "submain", "sub", "special")
@@ -29,21 +31,22 @@ class SensorsApi:
 
     def __init__(self, fleet: Fleet, parts: Parts, boot: str, clock: Callable[[], float] = time.time) -> None:
         self._fleet, self._parts, self._boot, self._clock = fleet, parts, boot, clock
-        self._built: dict[view.Asked, tuple[int, bytes]] = {}
+        self._built: dict[tuple[view.Asked, str], tuple[int, bytes]] = {}
 
     async def sensors(self, request: web.Request) -> web.Response:
-        asked, now_s = _asked(request), self._clock()
-        built = self._built.get(asked)
+        asked, now_s, language = _asked(request), self._clock(), current()
+        key = asked, language.code
+        built = self._built.get(key)
         if built is None or built[0] != int(now_s):
             entries = await self._fleet.entries()
-            body = json.dumps(view.rows(entries, asked, now_s), ensure_ascii=False).encode()
+            body = json.dumps(localized(view.rows(entries, asked, now_s), language), ensure_ascii=False).encode()
             self._built = {k: v for k, v in self._built.items() if v[0] == int(now_s)}
-            built = self._built[asked] = (int(now_s), body)
+            built = self._built[key] = (int(now_s), body)
         return web.Response(body=built[1], content_type="application/json", charset="utf-8")
 
     async def status(self, _: web.Request) -> web.Response:
         outages = await self._parts.outages()
-        return web.json_response({"boot": self._boot, "outages": outages.banners()})
+        return web.json_response({"boot": self._boot, "outages": localized(outages.banners(), current())})
 
 
 def operation(handler: Handler) -> Operation:

@@ -14,11 +14,12 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from schemas.units import MINUTE_S
 from web.feed import Feed, Page
 from web.html import template
+from web.language import current
 from web.pages import look
 from web.view import minutes, seconds
+from web.view.say import say
 from web.watched import Update, Watched
 
-TITLES = {"power": "Power", "voltage": "Voltage", "pf": "Power factor"}
 _HEIGHTS = {"power": 208, "voltage": 138, "pf": 156}
 
 
@@ -37,6 +38,7 @@ class LivePage:
     ) -> None:
         assert document.session_context is not None
         self._context, self._feed, self._allowed = document.session_context, feed, allowed
+        self._language = current()
         self._points = ColumnDataSource(dict.fromkeys(seconds.COLUMNS, ()), name="points")
         self._minutes = ColumnDataSource(dict.fromkeys(minutes.COLUMNS, ()), name="minutes")
         self._now, self._past = (ColumnDataSource({"json": [""]}, name=name) for name in ("now", "past"))
@@ -62,9 +64,9 @@ class LivePage:
         if update.change is not None:
             _apply(self._minutes, update.change)
         if update.now is not None:
-            self._now.data = {"json": [update.now]}
+            self._now.data = {"json": [update.now.of(self._language)]}
         if update.past is not None:
-            self._past.data = {"json": [update.past]}
+            self._past.data = {"json": [update.past.of(self._language)]}
 
     async def _deliver(self, update: Update) -> None:
         shown = self._page.name, self._page.span
@@ -128,11 +130,9 @@ def _hours_plots(past_points: ColumnDataSource) -> list[Any]:
         colour = look.PHASE_COLOURS[phase]
         lines.append(plot.line("t", f"mean_{phase}", source=past_points, name=phase, line_width=1.8, line_color=colour))
         plot.scatter("t", f"mean_{phase}", source=past_points, name=phase, size="dot", fill_color=colour, line_color=None)
-    rows = [
-        (f"{phase}", f"@mean_{phase}{{0.000}} kW (@min_{phase}{{0.000}} to @max_{phase}{{0.000}})") for phase in seconds.PHASES
-    ]
+    rows = [(phase, f"@mean_{phase}{{0.000}} kW (@min_{phase}{{0.000}} – @max_{phase}{{0.000}})") for phase in seconds.PHASES]
     hover = HoverTool(
-        tooltips=[("minute", "@t{%H:%M}"), *rows, ("measured", "@coverage{0} %")],
+        tooltips=look.tips((say("minute"), "@t{%H:%M}"), *rows, (say("measured"), "@coverage{0} %")),
         formatters={"@t": "datetime"},
         mode="vline",
         line_policy="nearest",

@@ -17,6 +17,9 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from web.language import current
+from web.view.say import Text, localized
+
 PHASE_COLOURS = {"A": "#0072B2", "B": "#D55E00", "C": "#009E73"}
 """Okabe and Ito's: told apart by the colour-blind too."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
@@ -67,6 +70,11 @@ def time_plot(name: str, x: Range1d, *, height: int, axis: bool) -> Any:
     plot.ygrid.grid_line_color = GRID
     plot.ygrid.grid_line_alpha = 0.22
     return plot
+
+
+def tips(*rows: tuple[Text | str, str]) -> list[tuple[str, str]]:
+    """What a plot says under the pointer: names in the reader's language, with fields of its source."""
+    return [(localized(name, current()), fields) for name, fields in rows]
 
 
 def _times() -> DatetimeAxis:

@@ -13,11 +13,13 @@ from bokeh.models.annotations.geometry import Span
 from schemas.units import MINUTE_S
 from web.feed import Feed, Page
 from web.html import template
+from web.language import current
 from web.meter_watched import MeterWatched
 from web.pages import look
 from web.view import meter_day, meter_live
 from web.view.meter import PHASES
 from web.view.meter_day import Day
+from web.view.say import say
 from web.watched import Update
 
 APPARENT, INJECTED = "#0072B2", "#009E73"
@@ -34,7 +36,7 @@ class MeterPage:
 
     def __init__(self, document: Document, feed: Feed[MeterWatched], meter_id: str, day: Day) -> None:
         assert document.session_context is not None
-        self._context = document.session_context
+        self._context, self._language = document.session_context, current()
         self._frames = ColumnDataSource(dict.fromkeys(meter_live.COLUMNS, ()), name="frames")
         self._minutes = ColumnDataSource(dict.fromkeys((*meter_day.COLUMNS, "when"), ()), name="day_minutes")
         self._now, self._past = (ColumnDataSource({"json": [""]}, name=name) for name in ("now", "past"))
@@ -60,9 +62,9 @@ class MeterPage:
         elif update.change is not None and update.change.patches:
             self._minutes.patch(update.change.patches)
         if update.now is not None:
-            self._now.data = {"json": [update.now]}
+            self._now.data = {"json": [update.now.of(self._language)]}
         if update.past is not None:
-            self._past.data = {"json": [update.past]}
+            self._past.data = {"json": [update.past.of(self._language)]}
 
     async def _deliver(self, update: Update) -> None:
         async def locked(_: Document) -> None:
@@ -105,11 +107,11 @@ def _load(minutes: ColumnDataSource, x: Range1d) -> Any:
     plot.line("t", "injected", source=minutes, name="injected", line_width=1.6, line_color=INJECTED)
     plot.add_tools(
         HoverTool(
-            tooltips=[
-                ("minute", "@when"),
-                ("mean", "@mean{0.00} kVA (@min{0.00} to @max{0.00})"),
-                ("covered", "@coverage{0} %"),
-            ],
+            tooltips=look.tips(
+                (say("minute"), "@when"),
+                (say("mean"), "@mean{0.00} kVA (@min{0.00} – @max{0.00})"),
+                (say("measured"), "@coverage{0} %"),
+            ),
             mode="vline",
             line_policy="nearest",
             renderers=[line],

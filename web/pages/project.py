@@ -11,8 +11,10 @@ import numpy as np
 from bokeh.models import BasicTicker, BasicTickFormatter, ColumnDataSource, DatetimeTickFormatter, HoverTool, Range1d
 from bokeh.models.annotations.geometry import Span
 
+from web.language import current
 from web.pages import look
 from web.view.project_days import DAY_S, Floats, Int64s, Usage, axis_ms, broken, line
+from web.view.say import say
 
 USAGE, BASELINE, REPORTING, WARMTH, EXPECTED = "#0072B2", "#0072B2", "#D55E00", "#8246a0", "#566273"
 Plots = dict[str, Any]
@@ -45,7 +47,9 @@ def over_time(used: Usage, edges: Int64s, warmth: Floats, marks: Mapping[str, in
     usage = look.time_plot("usage_plot", span, height=220, axis=False)
     usage.y_range.start, usage.y_range.end = _axis(per_day)
     bars = usage.quad("left", "right", "top", 0, source=days, name="usage", fill_color=USAGE, line_color=None, fill_alpha=0.75)
-    tips = [("day", "@day"), ("metered", f"@top{{0.00}} {words['energy']} a day"), ("covered", "@coverage{0} %")]
+    tips = look.tips(
+        (say("day"), "@day"), (say("metered"), f"@top{{0.00}} {words['energy']}"), (say("measured"), "@coverage{0} %")
+    )
     usage.add_tools(HoverTool(tooltips=tips, renderers=[bars]))
     covered = look.time_plot("covered_plot", span, height=76, axis=True)
     covered.y_range.end = 100
@@ -58,7 +62,7 @@ def over_time(used: Usage, edges: Int64s, warmth: Floats, marks: Mapping[str, in
         at = axis_ms(edges[:-1], zone) + DAY_S * 500
         drawn = ColumnDataSource({"t": at, "warmth": warmth, "day": _dates(at)})
         curve = warm.line("t", "warmth", source=drawn, name="warmth", line_width=1.3, line_color=WARMTH)
-        tips = [("day", "@day"), ("mean", f"@warmth{{0.0}} {words['temperature']}")]
+        tips = look.tips((say("day"), "@day"), (say("mean"), f"@warmth{{0.0}} {words['temperature']}"))
         warm.add_tools(HoverTool(tooltips=tips, mode="vline", renderers=[curve]))
         plots["warmth"] = warm
     for plot in plots.values():
@@ -95,7 +99,8 @@ def model(curves: Mapping[str, Curve], width: float, words: Mapping[str, str]) -
         )
         x, y = line(one.temperature, one.predicted, width)
         plot.line("x", "y", source=ColumnDataSource({"x": x, "y": y}), name=name, line_width=2.6, line_color=colour)
-        tips = [("day", "@day"), ("mean", f"@x{{0.0}} {words['temperature']}"), ("metered", f"@y{{0.00}} {words['energy']}")]
+        mean = say("mean"), f"@x{{0.0}} {words['temperature']}"
+        tips = look.tips((say("day"), "@day"), mean, (say("metered"), f"@y{{0.00}} {words['energy']}"))
         plot.add_tools(HoverTool(tooltips=tips, renderers=[dots]))
     return plot
 
@@ -118,11 +123,11 @@ def against(days: Curve, half_width: float, zone: str, words: Mapping[str, str])
     plot.line("t", "predicted", source=lines, name="expected", line_width=1.5, line_color=EXPECTED, line_dash="dashed")
     plot.line("t", "metered", source=lines, name="metered", line_width=1.6, line_color=REPORTING)
     unseen = plot.scatter("middle", "metered", source=source, size=3, fill_color=REPORTING, line_color=None, name="metered")
-    tips = [
-        ("day", "@day"),
-        ("expected", f"@predicted{{0.00}} {words['energy']} (@low{{0.00}} to @high{{0.00}})"),
-        ("metered", f"@metered{{0.00}} {words['energy']}"),
-    ]
+    tips = look.tips(
+        (say("day"), "@day"),
+        (say("expected"), f"@predicted{{0.00}} {words['energy']} (@low{{0.00}} – @high{{0.00}})"),
+        (say("metered"), f"@metered{{0.00}} {words['energy']}"),
+    )
     plot.add_tools(HoverTool(tooltips=tips, mode="vline", renderers=[unseen]))
     _by_date(plot)
     return plot
@@ -146,8 +151,12 @@ def saved(days: Curve, half_width: float, zone: str) -> Any:
     return plot
 
 
+_DATES = {"en": ("%b %Y", "%-d %b"), "ko": ("%Y. %-m.", "%-m. %-d."), "fr": ("%m/%Y", "%d/%m")}
+"""Months and days under a plot."""
+
+
 def _by_date(plot: Any) -> None:
-    months, days = "%b %Y", "%-d %b"
+    months, days = _DATES[current().code]
     plot.xaxis.formatter = DatetimeTickFormatter(
         hours=days, days=days, months=months, years="%Y", hourmin=days, minutes=days, minsec=days, seconds=days
     )

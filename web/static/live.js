@@ -33,8 +33,8 @@
     put($("state"), now.sentence)
     $("state").dataset.state = now.state
     put($("moment"), now.state === "never" ? now.zone : `${now.clock} · ${now.zone}`)
-    put($("minute-span"), now.missing_s && now.missing_s < 60 ? `${now.span}, ${now.missing_s} s missing` : now.span)
-    const note = now.state === "never" ? "Nothing received from this sensor yet. It appears here within two seconds of its first post." : ""
+    put($("minute-span"), now.missing_s && now.missing_s < 60 ? say("{span}, {s} s missing", { span: now.span, s: now.missing_s }) : now.span)
+    const note = now.state === "never" ? say("Nothing received from this sensor yet. It appears here within two seconds of its first post.") : ""
     put($("minute-note"), note)
     $("minute-note").hidden = !note
     document.body.dataset.live = now.state

@@ -59,19 +59,19 @@
     put($("state"), now.sentence)
     $("state").dataset.state = now.state
     put($("moment"), now.state === "never" ? now.zone : `${now.clock} · ${now.zone}`)
-    put($("zone"), `Times: ${now.zone}`)
+    put($("zone"), say("Times: {zone}", { zone: now.zone }))
     put($("live-span"), now.span)
     $("over").hidden = !now.over_power
     $("bar").hidden = now.share === null
     $("bar").dataset.state = now.over_power || now.share > 100 ? "over" : now.share > 85 ? "near" : "fine"
     $("bar").firstElementChild.style.width = `${Math.min(100, now.share ?? 0)}%`
-    put($("share"), now.share === null ? "" : `${now.share}\u202f% of the `)
+    put($("share"), now.share === null ? "" : `${now.share}\u202f% · `)
     $("injects").hidden = !now.injects
     put($("tariff"), now.tariff || "–")
     $("index").hidden = !now.index
     $("index").style.setProperty("--index", `var(--index-${now.index})`)
     tempo(now.tempo)
-    const note = now.state === "never" ? "No frame of this meter was received yet. It appears here with its first one." : ""
+    const note = now.state === "never" ? say("No frame of this meter was received yet. It appears here with its first one.") : ""
     put($("live-note"), note)
     $("live-note").hidden = !note
     notes()
@@ -123,7 +123,7 @@
     put($("link-span"), past.quality.span)
     $("link").dataset.state = past.quality.state
     for (const [key, count] of Object.entries(past.quality.counts)) put(document.querySelector(`[data-count="${key}"]`), count)
-    const note = past.empty ? "Nothing was received on this day." : ""
+    const note = past.empty ? say("Nothing was received on this day.") : ""
     put($("day-note"), note)
     $("day-note").hidden = !note
     notes()

@@ -6,6 +6,7 @@
   const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole))
   window.say = (message, values = {}) => filled(texts[message] ?? message, values)
   window.sayN = (n, one, other, values = {}) => filled(many && texts[one] ? texts[one][many(n)] : n === 1 ? one : other, { n, ...values })
+  document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" })
   document.getElementById("language")?.addEventListener("change", (event) => {
     const secure = location.protocol === "https:" ? "; secure" : ""
     document.cookie = `powermon_language=${event.target.value}; path=/; max-age=31536000; samesite=lax${secure}`

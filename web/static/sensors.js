@@ -7,7 +7,9 @@
   window.powermon = state
 
   const meters = page.kind === "meter"
-  state.address = (id) => (meters ? `/meters?id=${encodeURIComponent(id)}` : `/?sensor=${encodeURIComponent(id)}&hours=${state.hours}`)
+  const path = { energy: "/energy", demand: "/demand", cost: "/cost" }[page.kind]  // the same view of another sensor
+  const other = (id) => `${path}?${new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => name !== "sensor").concat([["sensor", id]]))}`
+  state.address = (id) => (path ? other(id) : meters ? `/meters?id=${encodeURIComponent(id)}` : `/?sensor=${encodeURIComponent(id)}&hours=${state.hours}`)
 
   async function ask(path) {
     const answer = await fetch(path, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) })
@@ -45,7 +47,7 @@
     if (sensor.id === state.sensor) held.link.setAttribute("aria-current", "true")
     else held.link.removeAttribute("aria-current")
     if (id.textContent !== sensor.id) id.textContent = sensor.id
-    const said = sensor.state === "silent" ? `silent ${sensor.detail}` : sensor.detail
+    const said = sensor.state === "silent" ? say("silent {detail}", { detail: sensor.detail }) : sensor.detail
     if (detail.textContent !== said) detail.textContent = said
     return held.item
   }
@@ -59,9 +61,9 @@
       list.replaceChildren(...wanted)
       if (list.contains(focused)) focused.focus()
     }
-    $("count").textContent = found.total ? `${found.live} of ${found.total} live` : ""
+    $("count").textContent = found.total ? say("{live} of {total} live", { live: found.live, total: found.total }) : ""
     const hidden = found.matching - listed.length
-    const note = !found.total ? "none registered yet" : !found.matching ? `no ${page.kind} matches` : hidden > 0 ? `and ${hidden} more: search for them` : ""
+    const note = !found.total ? say("none registered yet") : !found.matching ? say("none matches") : hidden > 0 ? say("and {n} more: search for them", { n: hidden }) : ""
     $("list-note").textContent = note
     if (!page.sensor && !page.asked && found.total) location.reload()
   }
@@ -73,14 +75,14 @@
     }
   }
 
-  const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })
+  const time = (at) => new Date(at).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })
 
   function showBanners(outages) {
     const wanted = outages.map(({ part, sentence, since }) => {
       const banner = document.createElement("p")
       banner.className = "banner"
       banner.dataset.part = part
-      banner.textContent = `${sentence} Since ${time(since)}.`
+      banner.textContent = say("{sentence} Since {moment}.", { sentence, moment: time(since) })
       return banner
     })
     const box = $("banners")
@@ -108,13 +110,13 @@
       showBanners(status.outages)
       if (!$("list")) return
       const query = $("search").value.trim()
-      showList(await ask(`/api/v1/${page.kind}s?${meters ? "" : "kind=power&"}q=${encodeURIComponent(query)}`))
+      showList(await ask(`/api/v1/${meters ? "meters" : "sensors"}?${meters || path ? "" : "kind=power&"}q=${encodeURIComponent(query)}`))
     } catch (error) {
       if (document.hidden) return
       state.failures += 1
       state.downSince ??= Date.now()
       if (state.failures >= 2) {
-        const sentence = "The web server does not answer: what is shown here stands still, and goes on when it is back."
+        const sentence = say("The web server does not answer: what is shown here stands still, and goes on when it is back.")
         showBanners([{ part: "web", sentence, since: state.downSince }])
       }
     }

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from web.view.say import Text, moment
+
 DEFAULT_ZONE = "UTC"
 
 
@@ -36,10 +38,10 @@ class Zone:
         """The local day of a moment."""
         return datetime.fromtimestamp(at_s + self.offset_s, UTC).date()
 
-    def text(self, at_s: float, now_s: float) -> str:
+    def text(self, at_s: float, now_s: float) -> Text:
         """The moment as people say it: the time alone today, else with its date."""
         at = datetime.fromtimestamp(at_s + self.offset_s, UTC)
-        return f"{at:%H:%M:%S}" if at.date() == self.date(now_s) else f"{at:%Y-%m-%d %H:%M:%S}"
+        return moment(at, "second" if at.date() == self.date(now_s) else "date second")
 
 
 def zone_at(name: str | None, at_s: float) -> Zone:

@@ -9,6 +9,7 @@ from streams.catalog.admin.facts import Wanted, registration
 from streams.catalog.state import Sensor
 from web.view import live, quantity
 from web.view.clock import zone_at
+from web.view.say import Text, say
 from web.view.seconds import LIVE_S
 
 
@@ -96,14 +97,14 @@ def _row(entry: Entry, now_s: float) -> dict[str, Any]:
     zone = zone_at(entry.zone, now_s)
     said = live.state(entry.newest_s, now_s, zone)
     if said["state"] == "live":
-        detail = quantity.power_text(entry.power_mw)
+        detail: Text = quantity.power_text(entry.power_mw)
     elif entry.newest_s is not None:
-        detail = f"since {zone.text(entry.newest_s + 1, now_s)}"
+        detail = say("since {moment}", moment=zone.text(entry.newest_s + 1, now_s))
     else:
-        detail = "nothing received yet"
+        detail = say("nothing received yet")
     known = entry.sensor
     if known is not None and known.revoked:
-        detail = f"revoked, {detail}"
+        detail = say("revoked, {detail}", detail=detail)
     return {
         "id": entry.sensor_id,
         "state": said["state"],

@@ -6,6 +6,7 @@ from typing import Any
 from web.view import minutes as by_minute
 from web.view import quantity, seconds
 from web.view.clock import Zone
+from web.view.say import Number, Text, say, say_n
 from web.view.scale import Range
 
 Json = dict[str, Any]
@@ -14,13 +15,13 @@ Json = dict[str, Any]
 def state(newest_s: int | None, now_s: float, zone: Zone) -> Json:
     """Whether the sensor is live, as a word for the style and a sentence for people."""
     if newest_s is None:
-        return {"state": "never", "sentence": "nothing received yet"}
+        return {"state": "never", "sentence": say("nothing received yet")}
     silent_s = now_s - (newest_s + 1)
     if silent_s <= seconds.LIVE_S:
-        return {"state": "live", "sentence": "live"}
+        return {"state": "live", "sentence": say("live")}
     if silent_s < 3600:
-        return {"state": "silent", "sentence": f"no data for {quantity.duration(silent_s)}"}
-    return {"state": "silent", "sentence": f"silent since {zone.text(newest_s + 1, now_s)}"}
+        return {"state": "silent", "sentence": say("no data for {span}", span=quantity.duration(silent_s))}
+    return {"state": "silent", "sentence": say("silent since {moment}", moment=zone.text(newest_s + 1, now_s))}
 
 
 def now(sensor_id: str, held: seconds.Seconds, newest_s: int | None, now_s: float, zone: Zone, axes: Mapping[str, Range]) -> Json:
@@ -43,7 +44,7 @@ def now(sensor_id: str, held: seconds.Seconds, newest_s: int | None, now_s: floa
         **said,
         "zone": zone.label,
         "clock": zone.text(newest_s, now_s) if newest_s is not None else quantity.DASH,
-        "span": f"the last minute received, up to {zone.text(end_s, now_s)}" if last else "the last 60 seconds",
+        "span": _span(end_s if last else None, now_s, zone),
         "missing_s": sum(b - a for a, b in missing),
         "window": [zone.local_ms(start_s), zone.local_ms(end_s)],
         "axes": {name: list(bounds) for name, bounds in axes.items()},
@@ -65,17 +66,23 @@ def past(shown: by_minute.Minutes, hours: int, now_s: float, zone: Zone, axis: R
         "window": [zone.local_ms(shown.start_s), zone.local_ms(shown.end_s)],
         "axis": list(axis),
         "gaps": [[zone.local_ms(a), zone.local_ms(b)] for a, b in missing],
-        "span": (f"up to {zone.text(shown.end_s, now_s)}, the last data" if shown.end_s < now_s else f"the last {_hours(hours)}"),
-        "measured": f"{_share(shown.measured_pct)} measured",
+        "span": (
+            say("up to {moment}, the last data", moment=zone.text(shown.end_s, now_s))
+            if shown.end_s < now_s
+            else say_n("the last hour", "the last {n} hours", hours)
+        ),
+        "measured": say("{share} measured", share=_share(shown.measured_pct)),
     }
 
 
-def _hours(hours: int) -> str:
-    return "hour" if hours == 1 else f"{hours} hours"
+def _span(end_s: int | None, now_s: float, zone: Zone) -> Text:
+    if end_s is None:
+        return say("the last 60 seconds")
+    return say("the last minute received, up to {moment}", moment=zone.text(end_s, now_s))
 
 
-def _share(value: float) -> str:
+def _share(value: float) -> Number:
     """Never 100 % unless it is, never 0 % unless it is."""
     if value in (0.0, 100.0):
-        return f"{value:.0f}\u202f%"
-    return f"{min(99.9, max(0.1, value)):.1f}\u202f%"
+        return Number(f"{value:.0f}\u202f%")
+    return Number(f"{min(99.9, max(0.1, value)):.1f}\u202f%")

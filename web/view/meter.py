@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
+from web.view.say import say
+
 DEFAULT_ZONE = "Europe/Paris"
 """Of a meter that is not registered."""
 LIVE_S = 30
@@ -93,21 +95,21 @@ class Minute:
     quarantined: int = 0
 
 
-COLOURS = {"blue": "Blue", "white": "White", "red": "Red"}
+COLOURS = {"blue": say("Blue"), "white": say("White"), "red": say("Red")}
 """Tempo's colours by name; anything else was not said."""
 
 HISTORIC = {
-    "BASE": (1, "Base"),
-    "HCHC": (1, "Off-peak"),
-    "HCHP": (2, "Peak"),
-    "EJPHN": (1, "Normal hours"),
-    "EJPHPM": (6, "Mobile peak"),
-    "BBRHCJB": (1, "Off-peak, blue days"),
-    "BBRHPJB": (2, "Peak, blue days"),
-    "BBRHCJW": (3, "Off-peak, white days"),
-    "BBRHPJW": (4, "Peak, white days"),
-    "BBRHCJR": (5, "Off-peak, red days"),
-    "BBRHPJR": (6, "Peak, red days"),
+    "BASE": (1, say("Base")),
+    "HCHC": (1, say("Off-peak")),
+    "HCHP": (2, say("Peak")),
+    "EJPHN": (1, say("Normal hours")),
+    "EJPHPM": (6, say("Mobile peak")),
+    "BBRHCJB": (1, say("Off-peak, blue days")),
+    "BBRHPJB": (2, say("Peak, blue days")),
+    "BBRHCJW": (3, say("Off-peak, white days")),
+    "BBRHPJW": (4, say("Peak, white days")),
+    "BBRHCJR": (5, say("Off-peak, red days")),
+    "BBRHPJR": (6, say("Peak, red days")),
 }
 """Indexes of historic mode: colour of their own, name."""
 _PERIODS = {
@@ -138,7 +140,7 @@ def tariff_text(tariff: int, name: str) -> str:
     period = _PERIODS.get(name.strip())
     if period:
         return HISTORIC[period][1]
-    return " ".join(name.split()) or (f"Index {tariff}" if tariff else "")
+    return " ".join(name.split()) or (say("Index {n}", n=tariff) if tariff else "")
 
 
 def tariff_of(label: str) -> int | None:

@@ -11,6 +11,7 @@ from web.view import meter_day, quantity
 from web.view.clock import Zone
 from web.view.meter import BROKEN_S, COLOURS, LIVE_S, Frame, Minute, tariff_index, tariff_text
 from web.view.meter_day import Counted, Day, Quality
+from web.view.say import Number, Text, joined, say, say_n
 from web.view.scale import Range, calm
 
 Json = dict[str, Any]
@@ -69,25 +70,25 @@ def gaps(frames: Sequence[Frame], start_s: float, end_s: float) -> list[tuple[fl
 def state(newest: Frame | None, now_s: float, zone: Zone) -> Json:
     """Whether the meter is live, as a word for the style and a sentence for people; by the reader's clock."""
     if newest is None:
-        return {"state": "never", "sentence": "nothing received yet"}
+        return {"state": "never", "sentence": say("nothing received yet")}
     silent_s = now_s - newest.received_s
     if silent_s <= LIVE_S:
-        return {"state": "live", "sentence": "live"}
+        return {"state": "live", "sentence": say("live")}
     if silent_s < 3600:
-        return {"state": "silent", "sentence": f"no data for {quantity.duration(silent_s)}"}
-    return {"state": "silent", "sentence": f"silent since {zone.text(newest.received_s, now_s)}"}
+        return {"state": "silent", "sentence": say("no data for {span}", span=quantity.duration(silent_s))}
+    return {"state": "silent", "sentence": say("silent since {moment}", moment=zone.text(newest.received_s, now_s))}
 
 
 def volt_amperes(value_va: float | None) -> tuple[str, str]:
     """Apparent power to the volt-ampere, as the meter gives it."""
     if value_va is None or math.isnan(value_va):
         return quantity.DASH, "VA"
-    return f"{value_va:,.0f}".replace(",", "\u202f"), "VA"
+    return Number(f"{value_va:,.0f}".replace(",", "\u202f")), "VA"
 
 
-def watt_hours(energy_wh: int) -> str:
+def watt_hours(energy_wh: int) -> Number:
     """Energy of a day: 0.35 kWh, 12.40 kWh."""
-    return f"{energy_wh / 1000:,.2f}".replace(",", "\u202f") + " kWh"
+    return Number(f"{energy_wh / 1000:,.2f}".replace(",", "\u202f") + " kWh")
 
 
 def now(name: str, frames: Sequence[Frame], newest: Frame | None, now_s: float, zone: Zone, axis: Range) -> Json:
@@ -109,7 +110,9 @@ def now(name: str, frames: Sequence[Frame], newest: Frame | None, now_s: float, 
         **said,
         "zone": zone.label,
         "clock": zone.text(newest_s, now_s) if newest_s is not None else quantity.DASH,
-        "span": f"the last data, up to {zone.text(end_s, now_s)}" if long_ago else "the last five minutes",
+        "span": (
+            say("the last data, up to {moment}", moment=zone.text(end_s, now_s)) if long_ago else say("the last five minutes")
+        ),
         "window": [zone.local_ms(start_s), zone.local_ms(end_s)],
         "axis": list(axis),
         "gaps": [[zone.local_ms(a), zone.local_ms(b)] for a, b in gaps(frames, start_s, end_s)],
@@ -117,7 +120,7 @@ def now(name: str, frames: Sequence[Frame], newest: Frame | None, now_s: float, 
         "numbers": {
             "apparent": volt_amperes(apparent),
             "injected": volt_amperes(shown.injected_va if shown else None),
-            "contract": (f"{contract_va / 1000:g}", "kVA") if contract_va else (quantity.DASH, "kVA"),
+            "contract": (Number(f"{contract_va / 1000:g}"), "kVA") if contract_va else (quantity.DASH, "kVA"),
             "voltage": (_each(shown.voltage_v if shown else ()), "V"),
             "current": (_each(shown.current_a if shown else ()), "A"),
         },
@@ -150,12 +153,14 @@ def _each(values: Iterable[int | None]) -> str:
 def _clock_notes(newest: Frame) -> list[str]:
     """When moments are not what they seem."""
     if newest.clock_degraded:
-        return ["The meter's clock has lost the time: moments here are those of the reader until the meter is set again."]
+        return [say("The meter's clock has lost the time: moments here are those of the reader until the meter is set again.")]
     skew_s = newest.at_s - newest.received_s
     if abs(skew_s) <= SKEW_S or not newest.clock_synchronised or newest.mode == "historic":
         return []
-    off = f"{quantity.duration(abs(skew_s))} {'ahead' if skew_s > 0 else 'behind'}"
-    return [f"The meter's clock is {off}; moments here are the meter's."]
+    off = quantity.duration(abs(skew_s))
+    if skew_s > 0:
+        return [say("The meter's clock is {span} ahead; moments here are the meter's.", span=off)]
+    return [say("The meter's clock is {span} behind; moments here are the meter's.", span=off)]
 
 
 def _tempo(newest: Frame) -> Json | None:
@@ -163,7 +168,7 @@ def _tempo(newest: Frame) -> Json | None:
     if not {newest.tempo_today, newest.tempo_tomorrow} & COLOURS.keys():
         return None
     return {
-        day: {"colour": colour if colour in COLOURS else "none", "text": COLOURS.get(colour, "not announced yet")}
+        day: {"colour": colour if colour in COLOURS else "none", "text": COLOURS.get(colour, say("not announced yet"))}
         for day, colour in (("today", newest.tempo_today), ("tomorrow", newest.tempo_tomorrow))
     }
 
@@ -193,11 +198,11 @@ def past(
         "axes": {name: list(bounds) for name, bounds in axes.items()},
         "gaps": meter_day.gaps(minutes, day, now_s),
         "tariffs": meter_day.in_force(minutes, day),
-        "measured": f"{share(meter_day.covered_pct(mine, day, now_s))} measured",
+        "measured": say("{share} measured", share=share(meter_day.covered_pct(mine, day, now_s))),
         "energy": energy(mine, day, names),
-        "quality": _quality(link, "the last hour" if running else "this day"),
+        "quality": _quality(link, say("the last hour") if running else say("this day")),
         "voltage": _voltage(mine),
-        "over": f"over the contract's power in {over} {'minute' if over == 1 else 'minutes'}" if over else "",
+        "over": _over(over),
         "notes": _notes(mine, link, running=running),
         "empty": not mine,
     }
@@ -210,14 +215,14 @@ def energy(minutes: Sequence[Minute], day: Day, names: Mapping[int, str]) -> Jso
     drawn, injected = found.get("EAST"), found.get("EAIT")
     total_wh = drawn.total_wh if drawn else sum(one.total_wh for one in rows)
     measured_wh = drawn.measured_wh if drawn else sum(one.measured_wh for one in rows)
-    begin = ""
+    begin: str = ""
     if minutes and minutes[0].minute_s > day.start_s:
-        begin = f"since {day.clock(minutes[0].minute_s)}: nothing was heard before"
+        begin = say("since {moment}: nothing was heard before", moment=day.clock(minutes[0].minute_s))
     return {
         "rows": [_row(one, names, total_wh) for one in rows],
         "total": watt_hours(total_wh) if found else quantity.DASH,
         "injected": watt_hours(injected.total_wh) if injected and injected.last_wh else None,
-        "note": "; ".join(text for text in (begin, _unheard(total_wh - measured_wh)) if text),
+        "note": joined("; ", (text for text in (begin, _unheard(total_wh - measured_wh)) if text)),
     }
 
 
@@ -229,35 +234,35 @@ def _row(one: Counted, names: Mapping[int, str], total_wh: int) -> Json:
         "name": tariff_name(one, names),
         "energy": watt_hours(one.total_wh),
         "share": round(one.total_wh / total_wh * 100) if total_wh else 0,
-        "reading": f"{one.last_wh / 1000:,.3f}".replace(",", "\u202f") + " kWh",
+        "reading": Number(f"{one.last_wh / 1000:,.3f}".replace(",", "\u202f") + " kWh"),
     }
 
 
 def tariff_name(one: Counted, names: Mapping[int, str]) -> str:
     """What people call the tariff of an index."""
     from_label = meter_day.HISTORIC_NAMES.get(one.label)
-    return from_label or names.get(one.index or 0, f"Index {one.index}")
+    return from_label or names.get(one.index or 0, say("Index {n}", n=one.index))
 
 
 def _unheard(difference_wh: int) -> str:
     """What the meter counted while no frame came: its indexes tell it afterwards, the load curve does not show it."""
-    return f"of this, {watt_hours(difference_wh)} while nothing was heard" if difference_wh > 0 else ""
+    return say("of this, {energy} while nothing was heard", energy=watt_hours(difference_wh)) if difference_wh > 0 else ""
 
 
-def share(value: float) -> str:
+def share(value: float) -> Number:
     """Never 100 % unless it is, never 0 % unless it is."""
     if value in (0.0, 100.0):
-        return f"{value:.0f}\u202f%"
-    return f"{min(99.9, max(0.1, value)):.1f}\u202f%"
+        return Number(f"{value:.0f}\u202f%")
+    return Number(f"{min(99.9, max(0.1, value)):.1f}\u202f%")
 
 
-def _quality(link: Quality, span: str) -> Json:
+def _quality(link: Quality, span: Text) -> Json:
     pct = link.right_pct
     state = "none" if pct is None else "good" if pct >= meter_day.GOOD_PCT else "fair" if pct >= meter_day.POOR_PCT else "bad"
     return {
         "state": state,
         "span": span,
-        "right": (quantity.DASH, "%") if pct is None else (share(pct).removesuffix("\u202f%"), "%"),
+        "right": (quantity.DASH, "%") if pct is None else (Number(share(pct).removesuffix("\u202f%")), "%"),
         "counts": {
             "bad_characters": _count(link.bad_characters),
             "rejected_groups": _count(link.rejected_groups),
@@ -267,29 +272,42 @@ def _quality(link: Quality, span: str) -> Json:
     }
 
 
-def _count(value: int) -> str:
-    return f"{value:,}".replace(",", "\u202f")
+def _count(value: int) -> Number:
+    return Number(f"{value:,}".replace(",", "\u202f"))
+
+
+def _over(minutes: int) -> str:
+    if not minutes:
+        return ""
+    return say_n("over the contract's power in {n} minute", "over the contract's power in {n} minutes", minutes)
 
 
 def _voltage(minutes: Sequence[Minute]) -> str:
     low = [value for one in minutes for value in one.voltage_min_v if value]
     high = [value for one in minutes for value in one.voltage_max_v if value]
-    return f"from {min(low):.0f} to {max(high):.0f} V" if low and high else ""
+    return say("from {low} to {high} V", low=f"{min(low):.0f}", high=f"{max(high):.0f}") if low and high else ""
 
 
 def _notes(minutes: Sequence[Minute], link: Quality, *, running: bool) -> list[Json]:
     """What somebody who looks at these numbers must know."""
     notes = []
     if not running and any(one.clock_degraded for one in minutes):
-        text = "The meter's clock had lost the time on this day: moments are then those of the reader."
+        text = say("The meter's clock had lost the time on this day: moments are then those of the reader.")
         notes.append({"kind": "clock", "text": text})
     pct = link.right_pct
     if pct is not None and pct < meter_day.POOR_PCT:
-        text = f"The line is bad: only {share(pct)} of its frames came through. See “How good a line is” in docs/linky.md."
+        text = say(
+            "The line is bad: only {share} of its frames came through. See “How good a line is” in docs/linky.md.",
+            share=share(pct),
+        )
         notes.append({"kind": "link", "text": text})
     quarantined = sum(one.quarantined for one in minutes)
     if quarantined:
-        frames = "frame contradicts" if quarantined == 1 else "frames contradict"
-        text = f"{quarantined} {frames} those before and do not count; `powermon dead-letters list` shows them with their bytes."
+        text = say_n(
+            "{n} frame contradicts those before and does not count; {command} shows it with its bytes.",
+            "{n} frames contradict those before and do not count; {command} shows them with their bytes.",
+            quarantined,
+            command="`powermon dead-letters list`",
+        )
         notes.append({"kind": "quarantine", "text": text})
     return notes

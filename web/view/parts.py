@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from web.view.say import say
+
 SENTENCES = {
-    "database": "The database does not answer: what is shown here stands still. Readings are kept in the log.",
-    "log": "The log (Kafka) does not answer: sensors keep their readings and send them again.",
-    "gateway": "The gateway does not answer: sensors keep their readings and send them again.",
-    "worker": "The worker does not answer: seconds still arrive, minutes stand still and catch up when it is back.",
-    "sink": "The sink does not answer: readings are in the log and appear here when it is back.",
+    "database": say("The database does not answer: what is shown here stands still. Readings are kept in the log."),
+    "log": say("The log (Kafka) does not answer: sensors keep their readings and send them again."),
+    "gateway": say("The gateway does not answer: sensors keep their readings and send them again."),
+    "worker": say("The worker does not answer: seconds still arrive, minutes stand still and catch up when it is back."),
+    "sink": say("The sink does not answer: readings are in the log and appear here when it is back."),
 }
 
 
@@ -31,7 +33,7 @@ class Outages:
             {
                 "part": part,
                 "since": datetime.fromtimestamp(self.since_s[part], UTC).isoformat(timespec="seconds"),
-                "sentence": SENTENCES.get(part, f"{part} does not answer."),
+                "sentence": SENTENCES.get(part, say("{part} does not answer.", part=part)),
             }
             for part in order
         ]

@@ -10,33 +10,35 @@ from zoneinfo import ZoneInfo
 from streams.catalog.datastore.entries import Project, Run, Station, Trace
 from web.view import quantity
 from web.view.project_days import Usage
+from web.view.say import Number, Text, joined, say
+from web.view.say import moment as said_moment
 
 THERM_KWH = 29.3001
 
 NAMES = {
-    "ELECTRICITY_CONSUMPTION_SUPPLIED": "Electricity",
-    "NATURAL_GAS_CONSUMPTION_SUPPLIED": "Natural gas",
-    "ALL_FUELS_CONSUMPTION_SUPPLIED": "All fuels",
-    "ELECTRICITY_ON_SITE_GENERATION_UNCONSUMED": "Generation fed in",
+    "ELECTRICITY_CONSUMPTION_SUPPLIED": say("Electricity"),
+    "NATURAL_GAS_CONSUMPTION_SUPPLIED": say("Natural gas"),
+    "ALL_FUELS_CONSUMPTION_SUPPLIED": say("All fuels"),
+    "ELECTRICITY_ON_SITE_GENERATION_UNCONSUMED": say("Generation fed in"),
 }
 KINDS = {
-    "E_C_S": "electricity supplied",
-    "E_C_T": "electricity, total",
-    "E_C_N": "electricity, net",
-    "E_OSG_T": "generation, total",
-    "E_OSG_C": "generation, consumed",
-    "E_OSG_U": "generation, fed in",
-    "NG_C_S": "natural gas",
+    "E_C_S": say("electricity supplied"),
+    "E_C_T": say("electricity, total"),
+    "E_C_N": say("electricity, net"),
+    "E_OSG_T": say("generation, total"),
+    "E_OSG_C": say("generation, consumed"),
+    "E_OSG_U": say("generation, fed in"),
+    "NG_C_S": say("natural gas"),
 }
 MEASURES = {
-    "avoided_energy_use": "Avoided energy use",
-    "annualized_weather_normal": "In a normal year",
-    "gross_predicted": "Both models, reporting period",
+    "avoided_energy_use": say("Avoided energy use"),
+    "annualized_weather_normal": say("In a normal year"),
+    "gross_predicted": say("Both models, reporting period"),
 }
 UNITS = {"KWH": "kWh", "THM": "therm"}
 STATES = {"PENDING": "wait", "RUNNING": "wait", "SUCCESS": "live", "FAILED": "bad"}
-SAID = {"PENDING": "waiting", "RUNNING": "running", "SUCCESS": "done", "FAILED": "failed"}
-PERIODS = {"BASELINE": "baseline", "REPORTING": "reporting period"}
+SAID = {"PENDING": say("waiting"), "RUNNING": say("running"), "SUCCESS": say("done"), "FAILED": say("failed")}
+PERIODS = {"BASELINE": say("baseline"), "REPORTING": say("reporting period")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def figure(row: Mapping[str, Any] | None) -> tuple[str, str, bool]:
     if row is None or row["value"] is None:
         return quantity.DASH, "", False
     half = row["upper"]
-    return f"{number(row['value'])} kWh", f"± {number(half)} kWh", half is not None and abs(row["value"]) > half
+    return _kwh(row["value"]), joined(" ", ("±", _kwh(half))), half is not None and abs(row["value"]) > half
 
 
 def _saved(row: Mapping[str, Any], labels: Mapping[int, str]) -> Saved:
@@ -91,12 +93,12 @@ def _saved(row: Mapping[str, Any], labels: Mapping[int, str]) -> Saved:
     name = (
         NAMES.get(row["trace_interpretation"], row["trace_interpretation"])
         if trace is None
-        else labels.get(trace, f"trace {trace}")
+        else labels.get(trace, say("trace {n}", n=trace))
     )
     value, band, clear = figure(row)
     base = row["baseline_value"]
-    share = f"{number(100 * row['value'] / base, 1)} %" if base and row["value"] is not None else ""
-    measured = f"{number(base)} kWh", f"{number(row['reporting_value'])} kWh"
+    share = joined(" ", (number(100 * row["value"] / base, 1), "%")) if base and row["value"] is not None else ""
+    measured = _kwh(base), _kwh(row["reporting_value"])
     return Saved(name, MEASURES[row["interpretation"]], *measured, value, share, band, row["n"], clear)
 
 
@@ -146,7 +148,7 @@ def _told(run: Run, now: Any, zone: str) -> Told:
 def label(trace: Trace) -> str:
     """What a trace is called."""
     kind = KINDS.get(trace.interpretation, trace.interpretation)
-    return f"{trace.label} ({kind})" if trace.label else f"{kind}, trace {trace.pk}"
+    return joined("", (trace.label, " (", kind, ")")) if trace.label else say("{kind}, trace {n}", kind=kind, n=trace.pk)
 
 
 def own_unit(value_kwh: float, unit: str) -> float:
@@ -160,8 +162,9 @@ def measured(used: Usage, zone: str) -> str:
         return ""
     first, last = int(used.start_s[0]), int(used.end_s[-1])
     known_s = float(((used.end_s - used.start_s) * used.coverage).sum())
-    days = f"{iso_day(first, zone)} to {iso_day(last - 1, zone)}"
-    return f"{days}, {number(min(100.0, 100 * known_s / (last - first)), 1)} % of it metered"
+    share = number(min(100.0, 100 * known_s / (last - first)), 1)
+    ends = {"first": said_moment(_local(first, zone), "date"), "last": said_moment(_local(last - 1, zone), "date")}
+    return say("{first} to {last}, {share} % of it metered", share=share, **ends)
 
 
 def missing(project: Project, trace: Trace | None, station: Station | None, *has: bool) -> list[str]:
@@ -171,38 +174,55 @@ def missing(project: Project, trace: Trace | None, station: Station | None, *has
         has: whether there is usage, and whether there are temperatures.
     """
     if trace is None:
-        return ["This project has no trace yet: POST one to /api/v1/consumption_metadatas/, with records or a source."]
+        return [say("This project has no trace yet: POST one to /api/v1/consumption_metadatas/, with records or a source.")]
     usage, warmth = has
-    said = []
+    said: list[str] = []
     if not usage:
-        grows = "its hours come as minutes arrive" if trace.source else "POST them to /api/v1/consumption_records/sync2/"
-        said.append(f"This trace has no records yet: {grows}.")
+        said.append(
+            say("This trace has no records yet: its hours come as minutes arrive.")
+            if trace.source
+            else say("This trace has no records yet: POST them to /api/v1/consumption_records/sync2/.")
+        )
     if station is None:
-        zipcode = f"no station holds zipcode {project.zipcode}" if project.zipcode else "it has neither zipcode nor station"
-        said.append(f"No weather is known for this project ({zipcode}): without it there is no model.")
+        said.append(
+            say("No station holds zipcode {code}: without weather there is no model.", code=project.zipcode)
+            if project.zipcode
+            else say("The project has neither zipcode nor station: without weather there is no model.")
+        )
     elif usage and not warmth:
-        said.append(f"Station {station.station_id} has no temperatures yet: without them there is no model.")
+        said.append(say("Station {station} has no temperatures yet: without them there is no model.", station=station.station_id))
     if project.baseline_period_end_us is None:
-        said.append("The project has no baseline_period_end: set it, then start a run.")
+        said.append(say("The project has no baseline_period_end: set it, then start a run."))
     return said
 
 
 def source(trace: Trace) -> str:
     """Where a trace's hours come from; "": they are uploaded."""
     one = trace.source
-    return (
-        "" if one is None else f"hours of {'Linky' if one.kind == 'linky' else 'sensor'} {one.id}, {one.energy.replace('_', ' ')}"
-    )
+    if one is None:
+        return ""
+    energy = one.energy.replace("_", " ")
+    if one.kind == "linky":
+        return say("hours of Linky {id}, {energy}", id=one.id, energy=energy)
+    return say("hours of sensor {id}, {energy}", id=one.id, energy=energy)
 
 
 def moment(at_us: int, zone: str) -> str:
     """Local time as 2026-03-02 10:04."""
-    return f"{datetime.fromtimestamp(at_us / 1e6, ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    return said_moment(_local(at_us / 1e6, zone), "date minute")
 
 
 def day(at_us: int | None, zone: str) -> str:
     """A local date; a dash when there is none."""
-    return quantity.DASH if at_us is None else f"{datetime.fromtimestamp(at_us / 1e6, ZoneInfo(zone)):%-d %B %Y}"
+    return quantity.DASH if at_us is None else said_moment(_local(at_us / 1e6, zone), "long date")
+
+
+def _local(at_s: float, zone: str) -> datetime:
+    return datetime.fromtimestamp(at_s, ZoneInfo(zone))
+
+
+def _kwh(value: float | None) -> Text:
+    return joined(" ", (number(value), "kWh"))
 
 
 def iso_day(at_s: float, zone: str) -> str:
@@ -220,4 +240,4 @@ def number(value: float | None, digits: int | None = None) -> str:
     if digits is None:
         digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
     text = f"{abs(value):,.{digits}f}".replace(",", "\u202f")
-    return f"\u2212{text}" if value < 0 and text.strip("0.\u202f") else text
+    return Number(f"\u2212{text}" if value < 0 and text.strip("0.\u202f") else text)

@@ -3,6 +3,7 @@
 import math
 
 from schemas.units import MV_PER_V, MW_PER_W
+from web.view.say import Number, Text, joined, say, say_n
 
 DASH = "–"
 """What stands where nothing was measured; never a zero."""
@@ -33,9 +34,8 @@ def power(power_mw: float | None) -> tuple[str, str]:
     return _signed(kilowatts / 1000, 2), "MW"
 
 
-def power_text(power_mw: float | None) -> str:
-    number, unit = power(power_mw)
-    return f"{number} {unit}"
+def power_text(power_mw: float | None) -> Text:
+    return joined(" ", power(power_mw))
 
 
 def voltage(voltage_mv: float | None) -> tuple[str, str]:
@@ -52,25 +52,24 @@ def percent(value: float | None, digits: int = 0) -> tuple[str, str]:
     return _signed(value, digits), "%"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float) -> Text:
     """A length of time in its one or two largest units: "37 s", "4 min 5 s", "3 h 20 min", "12 days"."""
     whole = max(0, int(seconds))
     minutes, s = divmod(whole, 60)
     hours, m = divmod(minutes, 60)
     days, h = divmod(hours, 24)
     if whole < 60:
-        return f"{s} s"
+        return say("{s} s", s=s)
     if whole < 3600:
-        return f"{m} min {s} s" if s and m < 10 else f"{m} min"
+        return say("{m} min {s} s", m=m, s=s) if s and m < 10 else say("{m} min", m=m)
     if hours < 24:
-        return f"{hours} h {m} min" if m else f"{hours} h"
-    if days < 3:
-        return f"{days} {'day' if days == 1 else 'days'} {h} h" if h else f"{days} {'day' if days == 1 else 'days'}"
-    return f"{days} days"
+        return say("{h} h {m} min", h=hours, m=m) if m else say("{h} h", h=hours)
+    whole_days = say_n("{n} day", "{n} days", days)
+    return say("{days} {h} h", days=whole_days, h=h) if days < 3 and h else whole_days
 
 
-def _signed(value: float, digits: int) -> str:
+def _signed(value: float, digits: int) -> Number:
     """A number with thousands apart and a real minus sign; never "−0"."""
     text = f"{abs(value):,.{digits}f}".replace(",", "\u202f")
     negative = value < 0 and text.strip("0.\u202f") != ""
-    return f"\u2212{text}" if negative else text
+    return Number(f"\u2212{text}" if negative else text)

@@ -5,6 +5,7 @@ it, into another one. Texts of one feed go to readers of all languages. An f-str
 again: put texts into `say("… {part}", part=…)`, or into `joined`.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,8 +20,12 @@ PATTERNS: dict[str, str] = {
     "date second": "%Y-%m-%d %H:%M:%S",
     "date minute": "%Y-%m-%d %H:%M",
     "full date": "%A, %-d %B %Y",
+    "long date": "%-d %B %Y",
     "day": "%-d %b",
     "month": "%B %Y",
+    "short month": "%b",
+    "weekday": "%a",
+    "weekday and day": "%a %-d %b",
 }
 """How English says moments, by name."""
 
@@ -109,6 +114,23 @@ class _Joined(Text):
 
     def of(self, language: Language) -> str:
         return self._between.join(localized(part, language) for part in self._parts)
+
+
+class Told(Text):
+    """JSON of values, said in a language when somebody reads it."""
+
+    def __new__(cls, values: dict[str, Any]) -> "Told":
+        made = super().__new__(cls, json.dumps(values))
+        made._values, made._made = values, {}
+        return made
+
+    _values: dict[str, Any]
+    _made: dict[str, str]
+
+    def of(self, language: Language) -> str:
+        if language.code not in self._made:
+            self._made[language.code] = json.dumps(localized(self._values, language))
+        return self._made[language.code]
 
 
 def say(message: str, **values: Any) -> Text:
