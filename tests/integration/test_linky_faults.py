@@ -95,6 +95,7 @@ def outcome(
         log = [decode_frame(m.value(), registry.schema_of) for m in read_all(settings, topics.TIC_FRAMES)]
         wanted = {(one.meter_id, one.boot_id, one.counter) for one in log}
         until(lambda: rows_now(stack) == len(wanted), f"{len(wanted)} frames in ClickHouse", 120)
+        until(lambda: in_minutes(stack) == len(wanted), "every frame in a minute, the late ones too", 180)
         letters = len(read_all(settings, topics.DEAD_LETTERS))
     finally:
         for reader in readers.values():
@@ -155,6 +156,11 @@ def exists_open(reader: Reader) -> bool:
 
 def rows_now(stack: Stack) -> int:
     (row,) = stack.rows("SELECT count() AS n FROM tic_frames")
+    return int(row["n"])
+
+
+def in_minutes(stack: Stack) -> int:
+    (row,) = stack.rows("SELECT sum(frames + quarantined) AS n FROM tic_minutes")
     return int(row["n"])
 
 
