@@ -78,14 +78,23 @@ class EnergyRows:
 
     async def plain(self, sensor: Sensor, since_s: int, until_s: int, resolution: str) -> list[Row]:
         """A row a period of the site's zone."""
-        quarters = await self.quarters(sensor, since_s, until_s)
+        return self.periods(sensor, await self.quarters(sensor, since_s, until_s), since_s, until_s, resolution)
+
+    def periods(self, sensor: Sensor, quarters: Quarters, since_s: int, until_s: int, resolution: str) -> list[Row]:
+        """The same of quarter-hours that are looked up, of the span and maybe more."""
+        quarters = between(quarters, since_s, until_s)
         edge = energy.edges(self._state().zone_of(sensor), since_s, until_s, resolution)
         return rows(
             sensor.sensor_id, quarters, edge, energy.periods_of(quarters.at_s, edge), self._clock(), phases=sensor.kind != "linky"
         )
 
-    async def banded(self, sensor: Sensor, since_s: int, until_s: int, resolution: str, plan: str = "") -> tuple[str, list[Row]]:
+    async def banded(
+        self, sensor: Sensor, since_s: int, until_s: int, resolution: str, plan: str = "", known: Quarters | None = None
+    ) -> tuple[str, list[Row]]:
         """The plan, and a row a period and band of it; of a Linky by its own indexes.
+
+        Args:
+            known: quarter-hours that are looked up, of the span and maybe more.
 
         Raises:
             NoPrice: the tariff does not tell, or none is named.
@@ -93,10 +102,12 @@ class EnergyRows:
         edge = energy.edges(self._state().zone_of(sensor), since_s, until_s, resolution)
         if sensor.kind == "linky":
             return "", await self._indexed(sensor, edge)
-        found = await self.with_bands(sensor, since_s, until_s, plan)
+        found = await self.with_bands(sensor, since_s, until_s, plan, known)
         return found.plan, banded_rows(sensor.sensor_id, found, edge, self._clock())
 
-    async def with_bands(self, sensor: Sensor, since_s: int, until_s: int, name: str = "") -> Banded:
+    async def with_bands(
+        self, sensor: Sensor, since_s: int, until_s: int, name: str = "", known: Quarters | None = None
+    ) -> Banded:
         """Quarter-hours of a 3-phase sensor with the band of each.
 
         Raises:
@@ -106,7 +117,7 @@ class EnergyRows:
         plan = self._bills.plan(sensor, None, name)
         if plan.schema(energy.local_day(zone, since_s)) != KEPCO:
             raise NoPrice(f"{plan.name} parts energy by a Linky's indexes; a 3-phase sensor has none")
-        quarters = await self.quarters(sensor, since_s, until_s)
+        quarters = await self.quarters(sensor, since_s, until_s) if known is None else between(known, since_s, until_s)
         every = energy.grid(since_s, until_s)
         names, band = energy.bands(zone, every, lambda day: plan.contract(day).bands(day))
         return Banded(plan.name, quarters, names, every, band)
@@ -132,16 +143,23 @@ class EnergyRows:
         return found
 
 
+def between(quarters: Quarters, since_s: int, until_s: int) -> Quarters:
+    """Those that begin from since_s up to until_s."""
+    rows = slice(*np.searchsorted(quarters.at_s, [since_s, until_s]).tolist())
+    return Quarters(quarters.at_s[rows], {name: values[rows] for name, values in quarters.figures.items()})
+
+
 def banded_rows(sensor_id: str, found: Banded, edge: Int64s, now_s: float) -> list[Row]:
     """A row a period and band there is in it, by start and band."""
     period, at = energy.periods_of(found.every, edge), found.of_quarters
+    over_s = np.clip(int(now_s) - found.every, 0, energy.QUARTER_S)
     mine_of = energy.periods_of(found.quarters.at_s, edge)
     made: list[Row] = []
     for code, name in enumerate(found.names):
         mine = np.flatnonzero(at == code)
         part = Quarters(found.quarters.at_s[mine], {n: values[mine] for n, values in found.quarters.figures.items()})
         of_band = found.band == code
-        possible = np.bincount(period[of_band & (found.every < now_s)], minlength=len(edge) - 1) * energy.QUARTER_S
+        possible = np.bincount(period[of_band], over_s[of_band], len(edge) - 1).astype(np.int64)
         has = np.bincount(period[of_band], minlength=len(edge) - 1) > 0
         some = rows(sensor_id, part, edge, mine_of[mine], now_s, possible=possible)
         made += [{**row, "band": name} for row, there in zip(some, has, strict=True) if there]

@@ -21,6 +21,13 @@ WHERE sensor_id IN {sensors:Array(String)} AND second >= fromUnixTimestamp({sinc
 ORDER BY at_s
 """
 
+SECONDS_BETWEEN = """
+SELECT sensor_id, toInt64(toUnixTimestamp(second)) AS at_s, probe, power, pf, voltage
+FROM readings
+WHERE sensor_id = {sensor:String} AND second >= fromUnixTimestamp({since:Int64}) AND second < fromUnixTimestamp({until:Int64})
+ORDER BY at_s
+"""
+
 FLEET_NOW = """
 SELECT sensor_id, max(at_s) AS newest_s, argMax(power_mw, at_s) AS power_mw
 FROM (
@@ -56,6 +63,16 @@ WHERE sensor_id = {sensor:String} AND minute >= fromUnixTimestamp({since:Int64})
 async def latest_seconds(db: ClickHouse, sensors: list[str], since_s: int) -> dict[str, dict[int, dict[int, Probe]]]:
     """Samples of some sensors from a second on: by sensor, second and probe."""
     table = await db.run(db.arrow, LATEST_SECONDS, {"sensors": sensors, "since": since_s})
+    return _seconds(table, sensors)
+
+
+async def seconds_between(db: ClickHouse, sensor: str, since_s: int, until_s: int) -> dict[int, dict[int, Probe]]:
+    """Samples of one sensor's seconds from since_s up to until_s: by second and probe."""
+    table = await db.run(db.arrow, SECONDS_BETWEEN, {"sensor": sensor, "since": since_s, "until": until_s})
+    return _seconds(table, [sensor])[sensor]
+
+
+def _seconds(table: pa.Table, sensors: list[str]) -> dict[str, dict[int, dict[int, Probe]]]:
     out: dict[str, dict[int, dict[int, Probe]]] = {sensor: {} for sensor in sensors}
     if not len(table):
         return out

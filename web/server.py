@@ -13,6 +13,7 @@ from infra.errors import ConfigurationError
 from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
+from streams.catalog.state import State
 from streams.catalog.view import view_of
 from web import assets, language
 from web.api import described, sensors
@@ -30,12 +31,18 @@ from web.api.sql import SqlApi
 from web.api.tariffs import TariffsApi
 from web.api.users import UsersApi
 from web.auth import problem
+from web.bills import Bills
+from web.cost_pages import CostPages
+from web.cost_rows import CostRows
 from web.datastore.api import Datastore
 from web.datastore.body import Bodies
 from web.datastore.meter import MeterLog
 from web.datastore.partner_tokens import PartnerTokens
 from web.datastore.record_doors import RecordDoors
 from web.datastore.results import ResultsApi
+from web.demand_pages import DemandPages
+from web.energy_pages import Chosen, EnergyPages
+from web.energy_source import EnergySource
 from web.html import secure
 from web.identity import Catalog
 from web.outages import Parts, asks_of
@@ -121,7 +128,23 @@ def create_app(
     app.add_routes(OpenApi(all_operations, datastore.described()).routes())
     app.add_routes(datastore.routes())
     app.add_routes(ProjectPages(clickhouse, catalog_view, meter, site.shell).routes())
+    app.add_routes(_energy_pages(site))
     return app
+
+
+def _energy_pages(site: Site) -> list[web.RouteDef]:
+    """Energy, demand and cost."""
+
+    def state() -> State:
+        return site.catalog.state
+
+    db, shell, clock, chosen = site.db, site.shell, site.clock, Chosen(state)
+    source, costs = EnergySource(db, state, clock), CostRows(db, state, clock)
+    return [
+        *EnergyPages(source, chosen, shell, clock).routes(),
+        *DemandPages(costs, source.rows, chosen, shell, clock).routes(),
+        *CostPages(Bills(db, state, clock), costs, state, chosen, shell, clock).routes(),
+    ]
 
 
 def _operations(site: Site) -> list[Operation]:

@@ -20,6 +20,9 @@ class Place:
 
 PLACES = (
     Place("sensor", "/", say("Live")),
+    Place("energy", "/energy", say("Energy")),
+    Place("demand", "/demand", say("Demand")),
+    Place("cost", "/cost", say("Cost")),
     Place("meter", "/meters", say("Meters")),
     Place("project", "/projects", say("Projects")),
 )
