@@ -22,6 +22,7 @@ from web.sessions import Sessions
 from web.view.say import say, say_n
 
 FORM_COOKIE = "powermon_form"
+CSRF_HEADER = "X-Powermon-Form"
 OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz", "/favicon.ico", "/api/v1/openapi.json", "/api/v1/docs"})
 OPEN_TREES = ("/static/",)
 
@@ -103,12 +104,21 @@ class Auth:
 
     async def _forged(self, request: web.Request, identity: Identity) -> web.StreamResponse | None:
         """A session's cookie travels by itself: a form must also hold what only our page knows."""
-        if request.path.startswith("/api/"):
-            return problem(403, "token_needed", "changes and queries over the API need `Authorization: Bearer …`, not a session")
-        form = await request.post()
         assert identity.session is not None
-        sent = form.get("csrf")
-        if not _same_origin(request) or not isinstance(sent, str) or not hmac.compare_digest(sent, identity.session.csrf):
+        sent: object
+        if request.path.startswith("/api/"):
+            sent = request.headers.get(CSRF_HEADER)  # a page of ours; others cannot set it without our leave
+            if sent is None:
+                return problem(
+                    403, "token_needed", "changes and queries over the API need `Authorization: Bearer …`, not a session"
+                )
+        else:
+            sent = (await request.post()).get("csrf")
+        if (
+            not _same_origin(request)
+            or not isinstance(sent, str)
+            or not hmac.compare_digest(sent.encode(errors="replace"), identity.session.csrf.encode())
+        ):
             return problem(403, "form_expired", "this form is not from a page of this session; load the page again")
         return None
 

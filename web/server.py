@@ -47,6 +47,7 @@ from web.html import secure
 from web.identity import Catalog
 from web.outages import Parts, asks_of
 from web.project_pages import ProjectPages
+from web.sensor_pages import SensorPages
 from web.site import Beside, Site
 
 _BODY_MAX = 1 << 20
@@ -128,6 +129,7 @@ def create_app(
     app.add_routes(OpenApi(all_operations, datastore.described()).routes())
     app.add_routes(datastore.routes())
     app.add_routes(ProjectPages(clickhouse, catalog_view, meter, site.shell).routes())
+    app.add_routes(SensorPages(site.fleet, catalog_view, site.shell, site.clock).routes())
     app.add_routes(_energy_pages(site))
     return app
 

@@ -114,10 +114,10 @@ class Site:
 
         return framed
 
-    def shell(self, name: str, identity: Identity, *, status: int = 200, **values: object) -> web.Response:
+    def shell(self, file: str, identity: Identity, /, *, status: int = 200, **values: object) -> web.Response:
         """A page without a document on the server."""
         nonce = new_nonce()
-        answer = page(name, status=status, **self._frame(identity, nonce), **values)
+        answer = page(file, status=status, **self._frame(identity, nonce), **values)
         answer[NONCE] = nonce
         return answer
 

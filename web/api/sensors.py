@@ -34,12 +34,12 @@ class SensorsApi:
         self._built: dict[tuple[view.Asked, str], tuple[int, bytes]] = {}
 
     async def sensors(self, request: web.Request) -> web.Response:
-        asked, now_s, language = _asked(request), self._clock(), current()
-        key = asked, language.code
+        wanted, now_s, language = asked(request), self._clock(), current()
+        key = wanted, language.code
         built = self._built.get(key)
         if built is None or built[0] != int(now_s):
             entries = await self._fleet.entries()
-            body = json.dumps(localized(view.rows(entries, asked, now_s), language), ensure_ascii=False).encode()
+            body = json.dumps(localized(view.rows(entries, wanted, now_s), language), ensure_ascii=False).encode()
             self._built = {k: v for k, v in self._built.items() if v[0] == int(now_s)}
             built = self._built[key] = (int(now_s), body)
         return web.Response(body=built[1], content_type="application/json", charset="utf-8")
@@ -73,7 +73,12 @@ def operation(handler: Handler) -> Operation:
     )
 
 
-def _asked(request: web.Request) -> view.Asked:
+def asked(request: web.Request) -> view.Asked:
+    """What a query wants of the list.
+
+    Raises:
+        FieldError: a value of it is none of those known.
+    """
     query = request.query
     text, site, owner = (query.get(name, "")[:200].strip() for name in ("q", "site", "owner"))
     kind, category, state, sort = (

@@ -25,4 +25,5 @@ PLACES = (
     Place("cost", "/cost", say("Cost")),
     Place("meter", "/meters", say("Meters")),
     Place("project", "/projects", say("Projects")),
+    Place("sensors", "/sensors", say("Sensors")),
 )

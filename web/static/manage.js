@@ -1,0 +1,119 @@
+// Forms and buttons that ask the REST API: data-api is the method, data-path the address. What it refuses stands at its field.
+(() => {
+  const $ = (id) => document.getElementById(id)
+  const csrf = document.querySelector("form.who input[name=csrf]").value
+  const first = new Map()
+
+  function read(field) {
+    if (field.dataset.kind === "flag") return field.checked
+    const text = field.value.trim()
+    if (field.dataset.kind === "number") return text === "" || Number.isNaN(Number(text.replace(",", "."))) ? text : Number(text.replace(",", "."))
+    if (field.dataset.kind !== "limits") return text
+    const lines = text.split("\n").map((line) => line.trim()).filter(Boolean)
+    return Object.fromEntries(lines.map((line) => {
+      const [name, value] = line.split("=").map((part) => part.trim())
+      return [name, value === undefined || value === "" || Number.isNaN(Number(value)) ? value ?? "" : Number(value)]
+    }))
+  }
+
+  function values(form) {
+    const found = {}
+    for (const field of form.elements) {
+      if (!field.name) continue
+      const now = read(field)
+      const before = first.get(field)
+      if (form.dataset.api === "POST" ? now !== "" : JSON.stringify(now) !== JSON.stringify(before)) found[field.name] = now
+      if (field.dataset.kind === "limits" && found[field.name]) {
+        for (const name of Object.keys(before)) if (!(name in now)) found[field.name][name] = null
+      }
+    }
+    return found
+  }
+
+  function tell(text, bad = false) {
+    $("said").textContent = text
+    $("said").hidden = !text
+    $("said").className = bad ? "trouble" : "note"
+  }
+
+  function complain(form, problem) {
+    const field = form?.elements[problem.field]
+    tell(problem.detail, true)
+    if (!field) return
+    field.setAttribute("aria-invalid", "true")
+    const place = $(`e-${problem.field}`)
+    if (place) { place.textContent = problem.detail; tell("") }
+    field.focus()
+  }
+
+  function once(title, text, where) {
+    const box = $("once")
+    box.querySelector("h2").textContent = title
+    box.querySelector("code").textContent = text
+    box.hidden = false
+    if (where) { $("next").href = where; $("next").hidden = false }
+    box.scrollIntoView({ block: "nearest" })
+  }
+
+  async function ask(element, body) {
+    const headers = { "X-Powermon-Form": csrf, Accept: "application/json" }
+    if (body) headers["Content-Type"] = "application/json"
+    const form = element instanceof HTMLFormElement ? element : null
+    for (const place of document.querySelectorAll(".field-error")) place.textContent = ""
+    for (const field of document.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid")
+    tell("")
+    let answer
+    let said
+    try {
+      answer = await fetch(element.dataset.path, { method: element.dataset.api, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(60000) })
+      said = await answer.json()
+    } catch {
+      return tell(say("No answer came. Look whether it was done before you try again."), true)
+    }
+    if (!answer.ok) return complain(form, said)
+    const secret = said.token ?? said.secret
+    if (secret && form) {
+      once(say("Registered. Its secret:"), secret, `/sensors/${encodeURIComponent(said.sensor_id)}`)
+      form.firstElementChild.disabled = true
+      return undefined
+    }
+    if (secret) {
+      once(element.dataset.once, secret)
+      return undefined
+    }
+    if (form) for (const field of form.elements) if (field.name) first.set(field, read(field))
+    if (element.dataset.stay !== undefined || form) return tell(say("Saved."))
+    return location.reload()
+  }
+
+  function sure(question) {
+    const dialog = $("question")
+    $("question-text").textContent = question
+    dialog.returnValue = ""
+    dialog.showModal()
+    return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }))
+  }
+
+  for (const form of document.querySelectorAll("form[data-api]")) {
+    for (const field of form.elements) if (field.name) first.set(field, read(field))
+    form.addEventListener("submit", (event) => {
+      event.preventDefault()
+      const body = values(form)
+      if (Object.keys(body).length) ask(form, body)
+      else tell(say("Nothing was changed."))
+    })
+  }
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-api]")
+    if (!button) return
+    if (button.dataset.question && !(await sure(button.dataset.question))) return
+    button.disabled = true
+    await ask(button)
+    button.disabled = false
+  })
+  $("copy")?.addEventListener("click", async () => {
+    await navigator.clipboard.writeText($("once").querySelector("code").textContent)
+    $("copy").textContent = say("Copied")
+  })
+  document.body.dataset.ready = "true"
+})()
