@@ -47,8 +47,11 @@ from web.html import secure
 from web.identity import Catalog
 from web.outages import Parts, asks_of
 from web.project_pages import ProjectPages
+from web.replay_pages import ReplayPages
 from web.sensor_pages import SensorPages
 from web.site import Beside, Site
+from web.system import System
+from web.system_pages import CLIENT, SystemPages
 
 _BODY_MAX = 1 << 20
 
@@ -74,6 +77,7 @@ def create_app(
         ConfigurationError: the key of registry tokens cannot be read.
     """
     site = Site(settings, clickhouse, catalog_view, clock or time.time, beside or Beside())
+    system = System(settings, site.ready, site.clock)
     bodies = Bodies()
     kept = RecordDoors(settings, clickhouse, catalog_view, bodies)
     meter = MeterLog(settings.kafka, Registry(settings.registry, settings.schema_cache), clickhouse, catalog_view)
@@ -91,8 +95,9 @@ def create_app(
         await meter.start()
         around = Parts(asks_of(settings, clickhouse, client), site.clock)
         api = SensorsApi(site.fleet, around, site.boot, site.clock)
-        app[_API] = api
+        app[_API], app[CLIENT] = api, client
         yield
+        await system.close()
         await site.feed.close()
         await site.meters.feed.close()
         await site.plots.close()
@@ -130,6 +135,8 @@ def create_app(
     app.add_routes(datastore.routes())
     app.add_routes(ProjectPages(clickhouse, catalog_view, meter, site.shell).routes())
     app.add_routes(SensorPages(site.fleet, catalog_view, site.shell, site.clock).routes())
+    app.add_routes(ReplayPages(replays, site.shell).routes())
+    app.add_routes(SystemPages(system, site.shell, site.clock).routes())
     app.add_routes(_energy_pages(site))
     return app
 

@@ -14,6 +14,7 @@ from sinks.migrate import migrate
 from streams.catalog.commands import AddUser, IssueUserToken, RegisterSensor
 from streams.catalog.tokens import hash_of
 from tests.fakes.catalog import FakeCatalog
+from web.api.replays import Replays
 from web.server import create_app, serve
 
 ADMIN_PASSWORD, VIEWER_PASSWORD, ONE_TIME = "north-lamp-seven-tea", "quiet-river-stone-42", "abcd-efgh-jkmn-pqrs"
@@ -30,10 +31,11 @@ class Website:
 
     Args:
         clock: UTC seconds; None: the machine's.
+        replays: what works for replays; None: nothing does.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] | None = None) -> None:
-        self.settings, self._clock = settings, clock
+    def __init__(self, settings: Settings, clock: Callable[[], float] | None = None, replays: Replays | None = None) -> None:
+        self.settings, self._clock, self._replays = settings, clock, replays
         self.url = f"http://127.0.0.1:{settings.web_port}"
         self.db = ClickHouse(settings)
         migrate(self.db, settings)
@@ -48,7 +50,9 @@ class Website:
 
     def start(self) -> None:
         async def begin() -> None:
-            self._runner = await serve(create_app(self.settings, self.db, self.catalog, self._clock), self.settings)
+            self._runner = await serve(
+                create_app(self.settings, self.db, self.catalog, self._clock, replays=self._replays), self.settings
+            )
 
         self.run(begin())
 

@@ -26,4 +26,6 @@ PLACES = (
     Place("meter", "/meters", say("Meters")),
     Place("project", "/projects", say("Projects")),
     Place("sensors", "/sensors", say("Sensors")),
+    Place("replays", "/replays", say("Replays")),
+    Place("system", "/system", say("System")),
 )

@@ -1,0 +1,173 @@
+"""Every page in a real browser: what axe says, on a phone, in other languages; sensors and replays are managed."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from infra.settings import Settings
+from streams.catalog.commands import RegisterSensor
+from tests.fakes import house, website
+from tests.fakes.replays import FakeReplays
+from tests.fakes.website import Website
+from web.view.places import PLACES
+
+OpenPage = Callable[..., Page]
+PATHS = [
+    *(place.path for place in PLACES),
+    *("/sensors/gre000001", "/sensors/new", "/replays/fix", "/?sensor=nobody000001", "/meters?id=nobody", "/signin"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(make_settings: Callable[..., Settings]) -> Iterator[Website]:
+    running = Website(make_settings(), replays=FakeReplays())
+    running.catalog.add(RegisterSensor(sensor_id="021861234567", kind="linky", secret_sha256="a" * 64, owner="=1+1"))
+    now = int(time.time())
+    house.fill_minutes(running.db, "gre000001", [now // 60 * 60 - 60 * m for m in range(65)], until_s=now)
+    house.fill(running.db, "gre000001", list(range(now - 30, now + 1)))
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def admin(browser: Browser, site: Website) -> Iterator[Page]:
+    """A page of an administrator; the tests use it one after another."""
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(site.url)
+    page.get_by_label("Name").fill("root")
+    page.get_by_label("Password").fill(website.ADMIN_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("nav.places")
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_axe_finds_nothing_serious_and_a_phone_scrolls_only_down(site: Website, admin: Page, path: str) -> None:
+    if path == "/signin":
+        admin = admin.context.browser.new_context().new_page()  # type: ignore[union-attr]
+    found = []
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        admin.set_viewport_size({"width": width, "height": 844})
+        admin.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        admin.goto(site.url + path)
+        admin.wait_for_load_state("load")
+        violations = Axe().run(admin).response["violations"]
+        found += [
+            f"{scheme} {one['id']}: {node['target']} {node.get('failureSummary', '')[:200]}"
+            for one in violations
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+        assert admin.evaluate("document.documentElement.scrollWidth") <= width
+    assert found == []
+
+
+def test_a_sensor_is_registered_changed_given_a_token_and_revoked(site: Website, admin: Page) -> None:
+    admin.set_viewport_size({"width": 1280, "height": 900})
+    admin.goto(f"{site.url}/sensors")
+    admin.get_by_role("link", name="Register a sensor").click()
+    admin.get_by_label("Id", exact=True).fill("mill-1")
+    admin.get_by_role("button", name="Register", exact=True).click()
+    expect(admin.locator("#e-sensor_id")).to_contain_text("gre000001")
+    admin.get_by_label("Id", exact=True).fill("mill000001")
+    admin.get_by_label("Owner").fill("Mill AG")
+    admin.get_by_role("button", name="Register", exact=True).click()
+    expect(admin.locator("#once")).to_contain_text("Its secret")
+    secret = admin.locator("#once code").inner_text()
+    admin.get_by_role("link", name="To the sensor").click()
+    expect(admin.get_by_role("heading", level=1)).to_have_text("mill000001")
+    admin.get_by_label("Contracted power").fill("36000")
+    admin.get_by_label("Tariff plan").select_option("linky/hchp")
+    admin.get_by_label("Thresholds").fill("sag_pct=88\nswell_pct=111")
+    admin.get_by_role("button", name="Save").click()
+    expect(admin.locator("#said")).to_have_text("Saved.")
+    admin.get_by_label("Thresholds").fill("sag_pct=88")
+    admin.get_by_role("button", name="Save").click()
+    website.eventually(lambda: dict(site.catalog.state.sensors["mill000001"].thresholds) == {"sag_pct": 88}, "one threshold")
+    sensor = site.catalog.state.sensors["mill000001"]
+    assert (sensor.contracted_power_w, sensor.tariff, sensor.owner) == (36000, "linky/hchp", "Mill AG")
+    admin.get_by_role("button", name="Issue a token").click()
+    expect(admin.locator("#once code")).to_contain_text("pm1_")
+    admin.reload()
+    expect(admin.locator("#once")).to_be_hidden()
+    assert secret not in admin.content()
+    admin.get_by_role("button", name="Revoke").click()
+    admin.get_by_role("button", name="Cancel").click()
+    assert not site.catalog.state.sensors["mill000001"].revoked
+    admin.get_by_role("button", name="Revoke").click()
+    admin.get_by_role("button", name="Yes").click()
+    expect(admin.locator(".title .pill")).to_have_text("revoked")
+
+
+def test_the_list_is_searched_and_its_csv_holds_no_formula(site: Website, admin: Page) -> None:
+    admin.goto(f"{site.url}/sensors?kind=linky")
+    expect(admin.locator("#table tbody tr")).to_have_count(1)
+    rows = list(csv.DictReader(io.StringIO(admin.request.get(f"{site.url}/sensors.csv?kind=linky").text())))
+    assert [(row["id"], row["owner"]) for row in rows] == [("021861234567", "'=1+1")]
+    admin.goto(f"{site.url}/sensors?state=nonsense")
+    assert admin.locator("#table tbody tr").count() >= 2
+
+
+def test_a_viewer_may_only_look(site: Website, open_page: OpenPage) -> None:
+    page = open_page("/sensors/gre000001", ready=False)
+    expect(page.get_by_label("Owner")).to_be_disabled()
+    expect(page.get_by_role("button", name="Issue a token")).to_have_count(0)
+    csrf = page.locator("form.who input[name=csrf]").get_attribute("value") or ""
+    refused = page.request.post(f"{site.url}/api/v1/sensors/gre000001/revoke", headers={"X-Powermon-Form": csrf})
+    assert (refused.status, refused.json()["code"]) == (403, "role_missing")
+    forged = page.request.post(f"{site.url}/api/v1/sensors/gre000001/revoke", headers={"X-Powermon-Form": "é"})
+    assert (forged.status, forged.json()["code"]) == (403, "form_expired")
+    page.goto(f"{site.url}/replays/fix")
+    expect(page.get_by_role("button", name="Swap")).to_have_count(0)
+
+
+def test_a_replay_is_swapped_and_undone_after_a_question(site: Website, admin: Page) -> None:
+    admin.goto(f"{site.url}/replays")
+    admin.get_by_role("link", name="fix").click()
+    expect(admin.locator("main")).to_contain_text("5 of 1440 minutes differ")
+    expect(admin.locator("main")).to_contain_text("\u22122.000000 kWh")
+    admin.get_by_role("button", name="Swap").click()
+    admin.get_by_role("button", name="Yes").click()
+    expect(admin.locator("#state")).to_have_text("live")
+    admin.get_by_role("button", name="Undo the swap").click()
+    admin.get_by_role("button", name="Yes").click()
+    expect(admin.locator("#state")).to_have_text("complete")
+    admin.goto(f"{site.url}/replays/slow")
+    expect(admin.locator("progress").first).to_have_attribute("value", "25")
+    assert admin.goto(f"{site.url}/replays/none").status == 404  # type: ignore[union-attr]
+
+
+def test_the_system_page_says_what_does_not_answer(site: Website, admin: Page) -> None:
+    admin.goto(f"{site.url}/system")
+    row = admin.locator("#parts tr", has_text="gateway")
+    expect(row).to_contain_text("ready")
+    site.stop_part("gateway")
+    expect(row).to_contain_text("does not answer", timeout=15_000)
+    site.start_part("gateway")
+    expect(row).to_contain_text("ready", timeout=15_000)
+
+
+def test_a_reader_chooses_the_language_and_keeps_it(site: Website, browser: Browser) -> None:
+    context = browser.new_context(locale="fr-FR")
+    page = context.new_page()
+    page.goto(f"{site.url}/signin")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Se connecter")
+    page.request.get(f"{site.url}/signin?token={website.LINK}")
+    now = int(time.time())
+    house.fill(site.db, "gre000001", [now - 1, now, now + 1, now + 2, now + 3])
+    page.goto(f"{site.url}/?sensor=gre000001")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.locator('[data-number="total"]')).to_contain_text(",")
+    expect(page.locator("#measured")).to_contain_text("mesuré")
+    page.locator("#language").select_option("ko")
+    expect(page.locator("#measured")).to_contain_text("측정됨")
+    page.goto(f"{site.url}/sensors")
+    expect(page.get_by_role("heading", level=1)).to_have_text("센서")
+    context.close()
