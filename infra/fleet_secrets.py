@@ -29,10 +29,11 @@ class FleetRights:
         view: caught up.
         kept: file with the secrets that this machine gave to its fleet.
         actor: who stands in the catalog as the one who asked.
+        contract: tariff plan and contracted power in W of those that are registered here.
     """
 
-    def __init__(self, view: CatalogView, kept: Path, actor: str) -> None:
-        self._view, self._kept, self._actor = view, kept, actor
+    def __init__(self, view: CatalogView, kept: Path, actor: str, contract: tuple[str, float] = ("", 0.0)) -> None:
+        self._view, self._kept, self._actor, self._contract = view, kept, actor, contract
         self._token = token_source(view, actor)
 
     async def token(self, sensor_id: str) -> str:
@@ -65,7 +66,9 @@ class FleetRights:
 
         async def register(sensor_id: str) -> None:
             async with gate:
-                command = RegisterSensor(sensor_id=sensor_id, secret_sha256=hash_of(kept[sensor_id]))
+                tariff, power_w = self._contract
+                secret = hash_of(kept[sensor_id])
+                command = RegisterSensor(sensor_id=sensor_id, secret_sha256=secret, tariff=tariff, contracted_power_w=power_w)
                 outcome = await self._view.submit(command, actor=self._actor)
                 # Somebody else may win the race: then it is theirs, and is found to be below.
                 if not outcome.accepted and outcome.code != "sensor_exists":
@@ -92,8 +95,11 @@ class FleetRights:
 
 
 @asynccontextmanager
-async def fleet_rights(settings: Settings, actor: str) -> AsyncIterator[FleetRights]:
+async def fleet_rights(settings: Settings, actor: str, contract: tuple[str, float] = ("", 0.0)) -> AsyncIterator[FleetRights]:
     """Rights of a simulated fleet.
+
+    Args:
+        contract: tariff plan and contracted power in W of sensors that are registered now.
 
     Raises:
         PartUnavailable: Kafka or the registry does not answer.
@@ -101,7 +107,7 @@ async def fleet_rights(settings: Settings, actor: str) -> AsyncIterator[FleetRig
     view = view_of(settings, Registry(settings.registry, settings.schema_cache))
     try:
         await view.ready(READY_S)
-        yield FleetRights(view, settings.fleet_secrets, actor)
+        yield FleetRights(view, settings.fleet_secrets, actor, contract)
     finally:
         await view.close()
 

@@ -22,6 +22,7 @@ from producers.simulate.plan import Plan
 from producers.simulate.run import Simulation
 
 DEMO_BACKFILL_S = 3 * 3600
+DEMO_CONTRACT, NO_CONTRACT = ("kepco/general_a2/high_a/I", 30_000.0), ("", 0.0)
 DEMO_EVENT_CHANCE = 0.6
 PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.5
@@ -106,19 +107,19 @@ def simulate(
     plan = Plan(
         made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth, troubled=faults, over_socket=over_socket
     )
-    simulation = asyncio.run(_run(settings, plan, Console(stderr=True)))
+    simulation = asyncio.run(_run(settings, plan, Console(stderr=True), DEMO_CONTRACT if demo else NO_CONTRACT))
     if as_json:
         click.echo(json.dumps(totals(simulation) | firmware(simulation)))
     if trouble := simulation.trouble():
         raise SimulationFailed(trouble)
 
 
-async def _run(settings: Settings, plan: Plan, console: Console) -> Simulation:
+async def _run(settings: Settings, plan: Plan, console: Console, contract: tuple[str, float]) -> Simulation:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with fleet_rights(settings, "simulate") as rights:
+    async with fleet_rights(settings, "simulate", contract) as rights:
         simulation = Simulation(plan, rights)
         show = asyncio.create_task(_show(simulation, console))
         try:
