@@ -48,7 +48,14 @@ TIC_LATE = Topic("tic.late", "meter_id", "late_minute.avsc", None, _FOR_EVER)
 CONFLICTS = Topic("sensor.conflicts", "sensor_id", "conflict.avsc", None, _FOR_EVER)
 # Both are keyed upserts; the state of a sensor stands in the partition that its readings have.
 ANOMALIES = Topic("power.anomalies", "id", "anomaly.avsc", None, {**_FOR_EVER, "cleanup.policy": "compact"})
-ANOMALY_STATE = Topic("power.anomaly-state", "sensor_id", "anomaly_state.avsc", None, {**_FOR_EVER, "cleanup.policy": "compact"})
+ANOMALY_STATE = Topic(
+    "power.anomaly-state",
+    "sensor_id",
+    "anomaly_state.avsc",
+    None,
+    # A start reads it whole: small segments are compacted soon.
+    {**_FOR_EVER, "cleanup.policy": "compact", "segment.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.2"},
+)
 DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
 CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
 # One partition: the order of the log gives the records their ids. The log's own time says when an unfinished batch is given up.

@@ -1,5 +1,7 @@
 """What the worker counts."""
 
+from collections.abc import Iterable, Mapping
+
 from faust.types import TP
 from prometheus_client import Counter, Gauge
 
@@ -9,6 +11,8 @@ LATE = Counter("powermon_worker_late_minutes", "Minutes handed to the rebuilder"
 CONFLICTS = Counter("powermon_worker_conflicts", "Copies with other values than the first")
 DEAD = Counter("powermon_worker_dead_letters", "Messages that could not be used")
 OPEN = Gauge("powermon_worker_open_minutes", "Sensor-minutes that can still grow")
+ANOMALIES = Counter("powermon_worker_anomalies", "Upserts of anomalies published")
+ANOMALIES_OPEN = Gauge("powermon_worker_anomalies_open", "Anomalies that go on", ["rule"])
 FRAMES = Counter("powermon_worker_tic_frames", "Frames of Linkys decoded and folded, copies included")
 TIC_MINUTES = Counter("powermon_worker_tic_minutes", "Upserts of Linky minutes published")
 TIC_LATE = Counter("powermon_worker_tic_late_minutes", "Linky minutes handed to the rebuilder")
@@ -20,6 +24,14 @@ LAG_AGE = Gauge(
     "How long the oldest message that is not yet folded has waited, at most",
     ["topic", "partition"],
 )
+
+
+def open_anomalies(by_partition: Iterable[Mapping[str, int]]) -> None:
+    """Note how many anomalies go on, by rule."""
+    ANOMALIES_OPEN.clear()
+    for counts in by_partition:
+        for rule, count in counts.items():
+            ANOMALIES_OPEN.labels(rule).inc(count)
 
 
 def behind(tp: TP, next_offset: int, end_offset: int | None) -> None:

@@ -9,6 +9,7 @@ from schemas.run import Run
 from schemas.sensor_reading import ProbeSecond, SensorReading
 from schemas.tic_batch import FrameDecoder
 from schemas.tic_frame import TicFrame, TicLabel, TicLink, TicRejected, TicStatus
+from streams.core.anomaly.judge import Judge
 from streams.core.tic_window import TicPartition
 from streams.core.window import Partition
 
@@ -32,8 +33,11 @@ def _readings() -> None:
     decoder = ReadingDecoder(lambda _: wire.raw_schema(topics.READINGS))
     batch, _ = decoder.decode(_run(values))
     fold = Partition.restore(None, _LATENESS_MS)
+    fold.judged_by(Judge())
     fold.fold(batch)
-    fold.checkpoint(decoder.names.names)
+    for _ in range(2):  # while the minute is open, and when it is closed
+        fold.checkpoint(decoder.names.names)
+        fold.watermark_ms += 2 * _LATENESS_MS
 
 
 def _frames() -> None:

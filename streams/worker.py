@@ -7,6 +7,7 @@ import signal
 import structlog
 
 from infra import health
+from infra.errors import PartUnavailable
 from infra.publish import Publisher
 from infra.settings import Settings
 from schemas import topics
@@ -15,11 +16,16 @@ from schemas.registry import Registry
 from schemas.tic_batch import FrameDecoder
 from streams import warm
 from streams.agents import minutes
+from streams.agents.anomalies import Anomalies, CatalogLimits
 from streams.agents.tic_minutes import TicMinutes
 from streams.app import make_app
+from streams.catalog.view import view_of
 from streams.fatal import die, fatal
 from streams.transport import RunApp
 from streams.watch import LOOK_S, Watch
+
+CATALOG_S = 15.0
+"""The catalog is waited for so long: without it every sensor has the usual thresholds."""
 
 log = structlog.get_logger()
 
@@ -45,6 +51,7 @@ async def run(settings: Settings) -> None:
     app = make_app(settings)
     work = minutes.Minutes(app, ReadingDecoder(registry.schema_of), outputs, settings.lateness_s * 1000)
     work.dead_letters_max = settings.dead_letters_max
+    view = view_of(settings, registry) if settings.anomalies else None
     minutes.attach(app, work, settings.publish_interval_s)
     tic_outputs = minutes.Outputs(
         publisher,
@@ -60,6 +67,16 @@ async def run(settings: Settings) -> None:
 
     works = {topics.READINGS.name: work, topics.TIC_FRAMES.name: tic_work}
     watch = Watch(app, works, settings.kafka, settings.session_timeout_s)
+    if view is not None:
+        work.anomalies = Anomalies(
+            publisher,
+            CatalogLimits(view),
+            settings.kafka,
+            registry.schema_of,
+            registry.id_of(topics.ANOMALIES),
+            registry.id_of(topics.ANOMALY_STATE),
+            lambda: watch.unready() is None,
+        )
 
     async def alive() -> str | None:
         return app.failure() or watch.problem()
@@ -72,12 +89,17 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     runner = await health.serve("127.0.0.1", settings.worker_port, alive, ready)
     await asyncio.to_thread(warm.warm)
+    if view is not None:
+        with contextlib.suppress(PartUnavailable):  # then it begins with the thresholds that it knows
+            await view.ready(CATALOG_S)
     working = asyncio.create_task(_work(app, watch))
     await stop.wait()
     working.cancel()
     if app.started:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(app.stop(), 10)
+    if view is not None:
+        await view.close()
     await publisher.close()
     await runner.cleanup()
 

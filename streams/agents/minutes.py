@@ -19,6 +19,7 @@ from schemas.power_minute import encode_minutes
 from schemas.run import Run
 from schemas.topics import Topic
 from streams import metrics
+from streams.agents.anomalies import Anomalies
 from streams.core.flood import Flood
 from streams.core.selection import Selection
 from streams.core.window import Checkpoint, Partition, Position
@@ -99,6 +100,7 @@ class Minutes:
     Attributes:
         only: the sensor-minutes to fold; None: all.
         dead_letters_max: see core/flood.py; 0: no limit.
+        anomalies: looks for them; None: nobody does.
         hurry: set it to publish now.
         busy_since, flush_since: monotonic time at which the run in hand, or publishing, was begun; None between.
     """
@@ -109,6 +111,7 @@ class Minutes:
     lateness_ms: int
     only: Selection | None = None
     dead_letters_max: int = 0
+    anomalies: Anomalies | None = None
     owned: dict[TP, Owned] = field(default_factory=dict)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     busy_since: float | None = None
@@ -129,6 +132,8 @@ class Minutes:
             if tp not in self.owned:  # revoked meanwhile: the next owner reads it again
                 break
         metrics.behind(tp, int(run.offset[-1]) + 1, self.app.consumer.highwater(tp))
+        if self.anomalies is not None:
+            self.anomalies.taken(tp, int(run.appended_ms[-1]))
 
     async def _breathe(self) -> None:
         """Between two slices."""
@@ -137,6 +142,8 @@ class Minutes:
     def forget(self) -> None:
         """Drop all state, as a rebalance takes all partitions away; what was not committed is folded again by the next owner."""
         self.owned.clear()
+        if self.anomalies is not None:
+            self.anomalies.forget()
         self._forgotten += 1
 
     async def flush(self) -> None:
@@ -147,7 +154,7 @@ class Minutes:
 
     async def _flush(self) -> None:
         names = self.decoder.names.names
-        taken = [(tp, one, one.fold.checkpoint(names)) for tp, one in self.owned.items()]
+        taken = [(tp, one, self._checkpoint(tp, one, names)) for tp, one in self.owned.items()]
         commits: dict[TP, Commit] = {}
         for tp, one, checkpoint in taken:
             letters, one.letters = one.letters, []
@@ -159,6 +166,12 @@ class Minutes:
             for _, one, _ in taken:
                 one.committed = None
         self._tell()
+
+    def _checkpoint(self, tp: TP, one: Owned, names: list[str]) -> Any:
+        if self.anomalies is None or not isinstance(one.fold, Partition):
+            return one.fold.checkpoint(names)
+        live_ms = self.anomalies.live_ms(tp, one.fold.next_offset, self.app.consumer.highwater(tp))
+        return one.fold.checkpoint(names, live_ms)
 
     async def _fold(self, tp: TP, one: Owned, run: Run) -> None:
         while True:
@@ -187,6 +200,8 @@ class Minutes:
 
     def _tell(self) -> None:
         metrics.OPEN.set(sum(len(one.fold.open) for one in self.owned.values()))
+        if self.anomalies is not None:
+            self.anomalies.tell()
 
     def _count(self, messages: int) -> None:
         metrics.READINGS.inc(messages)
@@ -208,6 +223,8 @@ class Minutes:
             metrics.CONFLICTS.inc(len(conflicts))
         if letters:
             sends.append(out.publisher.send_all(out.dead, letters))
+        if self.anomalies is not None:
+            sends.append(self.anomalies.publish(tp, checkpoint.rulings))
         await asyncio.gather(*sends)
         metrics.MINUTES.inc(len(checkpoint.minutes))
         metrics.LATE.inc(len(late))
@@ -217,6 +234,8 @@ class Minutes:
         if tp not in self.owned:
             forgotten = self._forgotten
             one = Owned(self._restored(await self.committed(tp)))
+            if self.anomalies is not None and isinstance(one.fold, Partition):
+                await self.anomalies.join(tp, one.fold)
             if forgotten != self._forgotten:  # taken away meanwhile: whoever has it now reads the run again
                 return False
             self.owned[tp] = one

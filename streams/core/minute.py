@@ -17,7 +17,7 @@ from schemas.compiled import compiled
 from schemas.conflict import Conflicts
 from schemas.figures import ProbeSeconds
 from schemas.power_minute import PROBE_FIELDS, MinuteRows
-from schemas.units import MINUTE_S, PROBES
+from schemas.units import MINUTE_S, PROBES, UNITS
 
 _NEVER = np.iinfo(np.int64).max
 _MINUTE_BITS = 32
@@ -29,6 +29,13 @@ _MASK, _SAMPLES, _ENERGY, _POWER_MIN, _POWER_MAX, _PF, _VOLTAGE, _VOLTAGE_MIN, _
 _SUMS = (_SAMPLES, _ENERGY, _PF, _VOLTAGE)
 _LOWS = (_POWER_MIN, _VOLTAGE_MIN)
 _HIGHS = (_POWER_MAX, _VOLTAGE_MAX)
+Int32s = npt.NDArray[np.int32]
+
+SECOND_FIELDS = 5
+"""Of a probe-second: mean power in mW, mean power factor in permille, mean, least and greatest voltage in mV."""
+
+_NO_NUMBERS, _NO_FLAGS = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+_DELAY_MAX_MS = (1 << 31) - 1
 _NOTHING = np.array([_NEVER if f in _LOWS else -_NEVER if f in _HIGHS else 0 for f in range(len(PROBE_FIELDS))])
 
 
@@ -53,6 +60,19 @@ class Differing:
     later_offset: Int64s
 
 
+@dataclass(frozen=True, slots=True)
+class SecondsOf:
+    """Slabs by slot: `masks` (s, 3), `seconds` (s, 60, 3, SECOND_FIELDS), `delays` (s, 60), `twice` (s,): seconds that came
+    again with other values, `marks` (s, 60, 3): digests, `versions` (s,)."""
+
+    masks: Int64s
+    seconds: Int32s
+    delays: Int32s
+    twice: Int64s
+    marks: Int64s
+    versions: Int64s
+
+
 class OpenMinutes:
     """The sensor-minutes that can still grow.
 
@@ -60,7 +80,8 @@ class OpenMinutes:
     used again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_seconds: bool = False) -> None:
+        self._keep_seconds = keep_seconds
         self._keys = np.zeros(0, np.int64)
         self._slots = np.zeros(0, np.int64)
         self._free = np.zeros(0, np.int64)
@@ -70,12 +91,24 @@ class OpenMinutes:
         self._changed = np.zeros(0, np.bool_)
         # Of the first copy of each second: the upper half of its digest, and its offset after _first_offset.
         self._marks = np.zeros((0, MINUTE_S, PROBES), np.int64)
+        # What the rules of anomalies judge: of each first copy, and which seconds came again with other values.
+        self._seconds = np.zeros((0, MINUTE_S, PROBES, SECOND_FIELDS), np.int32)
+        self._delays = np.zeros((0, MINUTE_S), np.int32)
+        self._twice = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def fold(
-        self, key: Int64s, second: Int64s, offset: Int64s, reading: Int64s, probe: Int64s, figures: ProbeSeconds
+        self,
+        key: Int64s,
+        second: Int64s,
+        offset: Int64s,
+        reading: Int64s,
+        probe: Int64s,
+        figures: ProbeSeconds,
+        delay_ms: Int64s | None = None,
+        first: Bools | None = None,
     ) -> Differing | None:
         """Count probe-seconds that are new.
 
@@ -86,6 +119,8 @@ class OpenMinutes:
             reading: shape (m,), ascending, which of the n readings each probe-second belongs to.
             probe: shape (m,), 0..2.
             figures: of the m probe-seconds.
+            delay_ms: shape (n,), from the beginning of each second to when it was received; kept with `keep_seconds`.
+            first: shape (m,), filled: whether each probe-second is a first copy.
 
         Returns:
             the copies with other values, None when there is none. Of two different contents one in 2^32 is not told apart.
@@ -104,6 +139,11 @@ class OpenMinutes:
             self._version,
             self._changed,
             self._marks,
+            self._seconds,
+            self._delays,
+            self._twice,
+            _NO_NUMBERS if delay_ms is None else delay_ms,
+            _NO_FLAGS if first is None else first,
             copies,
         )
         if not found:
@@ -132,6 +172,15 @@ class OpenMinutes:
     def oldest_offset(self, otherwise: int) -> int:
         """The first offset that an open minute was folded from."""
         return int(self._first_offset[self._slots].min(initial=otherwise))
+
+    def seconds_of(self) -> "SecondsOf":
+        """What is kept for the rules, by slot; with `keep_seconds`. It changes with the next fold."""
+        masks = self._figures[:, :, _MASK]
+        return SecondsOf(masks, self._seconds, self._delays, self._twice, self._marks, self._version)
+
+    def places(self) -> tuple[Int64s, Int64s, Int64s]:
+        """Sensor, minute number and slot of every open minute, by sensor and minute; shape (k,) each."""
+        return *split_keys(self._keys), self._slots
 
     def _rows(self, names: list[str], at: Int64s) -> MinuteRows:
         slots = self._slots[at]
@@ -162,6 +211,8 @@ class OpenMinutes:
         slots, self._free = self._free[:count], self._free[count:]
         self._figures[slots] = _NOTHING
         self._first_offset[slots], self._version[slots], self._changed[slots] = _NEVER, -1, False
+        if self._keep_seconds:
+            self._twice[slots] = 0
         return slots
 
     def _grow(self, more: int) -> None:
@@ -172,6 +223,8 @@ class OpenMinutes:
 
         self._figures, self._marks = longer(self._figures), longer(self._marks)
         self._first_offset, self._version, self._changed = map(longer, (self._first_offset, self._version, self._changed))
+        if self._keep_seconds:
+            self._seconds, self._delays, self._twice = longer(self._seconds), longer(self._delays), longer(self._twice)
         self._free = np.concatenate((self._free, np.arange(size, size + more)))
 
 
@@ -208,6 +261,11 @@ def _count(
     version: Int64s,
     changed: Bools,
     marks: Int64s,
+    seconds: Int32s,
+    delays: Int32s,
+    twice: Int64s,
+    delay_ms: Int64s,
+    first: Bools,
     copies: Int64s,
 ) -> int:
     """The loop of `OpenMinutes.fold`: how many copies differ; of each, `copies` says which it is and the offset of the first."""
@@ -221,7 +279,21 @@ def _count(
             if (mark ^ digest) & ~_LOW != 0:
                 copies[found, 0], copies[found, 1] = i, first_offset[at] + (mark & _LOW)
                 found += 1
+                if len(twice) > 0:
+                    twice[at] |= 1 << s
+            if len(first) > 0:
+                first[i] = False
             continue
+        if len(first) > 0:
+            first[i] = True
+        if len(seconds) > 0:
+            seconds[at, s, p, 0] = table[kernels.ENERGY, i] // UNITS
+            seconds[at, s, p, 1] = 10 * table[kernels.PF, i] // UNITS
+            seconds[at, s, p, 2] = table[kernels.VOLTAGE, i] // UNITS
+            seconds[at, s, p, 3] = table[kernels.VOLTAGE_MIN, i]
+            seconds[at, s, p, 4] = table[kernels.VOLTAGE_MAX, i]
+            if (figures[at, 0, _MASK] | figures[at, 1, _MASK] | figures[at, 2, _MASK]) >> s & 1 == 0:
+                delays[at, s] = min(max(delay_ms[row], -_DELAY_MAX_MS), _DELAY_MAX_MS)
         first_offset[at] = min(first_offset[at], offset[row])
         version[at] = max(version[at], offset[row])
         changed[at] = True

@@ -11,9 +11,10 @@ from schemas.late_minute import LateMinutes
 from schemas.power_minute import MinuteRows
 from schemas.sensor_reading import ReadingBatch
 from schemas.units import MINUTE_S
+from streams.core.anomaly.judge import NO_RULINGS, Judge, Rulings
 from streams.core.flood import NO_FLOOD, Flood
 from streams.core.late import LateCopies, late_copies, late_minutes
-from streams.core.minute import Differing, OpenMinutes, conflicts, minute_keys
+from streams.core.minute import Differing, OpenMinutes, conflicts, minute_keys, split_keys
 from streams.core.selection import Selection
 
 
@@ -62,6 +63,7 @@ class Checkpoint:
     late: LateMinutes
     conflicts: Conflicts
     position: Position
+    rulings: Rulings = NO_RULINGS
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class Partition:
         watermark_ms, next_offset, flood: as in Position.
         redo_below: offsets below it were decided before the commit that this state started from.
         only: the sensor-minutes to count and report, None: all; the watermark is everybody's.
+        rules: of anomalies; None: nobody asks for them.
     """
 
     lateness_ms: int
@@ -82,6 +85,7 @@ class Partition:
     only: Selection | None = None
     flood: Flood = NO_FLOOD
     open: OpenMinutes = field(default_factory=OpenMinutes)
+    rules: Judge | None = None
     _late: list[LateCopies] = field(default_factory=list)
     _differing: list[Differing] = field(default_factory=list)
 
@@ -91,6 +95,10 @@ class Partition:
         if position is None:
             return cls(lateness_ms, only=only)
         return cls(lateness_ms, position.watermark_ms, position.offset, position.next_offset, only, position.flood)
+
+    def judged_by(self, rules: Judge) -> None:
+        """Look for anomalies too; before anything is folded."""
+        self.rules, self.open = rules, OpenMinutes(keep_seconds=True)
 
     def fold(self, batch: ReadingBatch) -> None:
         """Take in the next readings, in log order; those below `next_offset` are passed over."""
@@ -117,33 +125,54 @@ class Partition:
         """Note that the log goes on to here, also where the last messages were no readings."""
         self.next_offset = max(self.next_offset, next_offset)
 
-    def checkpoint(self, names: list[str]) -> Checkpoint:
-        """Take what has changed, close what has ended, and say what may be committed once it is safe."""
+    def checkpoint(self, names: list[str], live_ms: int = 0) -> Checkpoint:
+        """Take what has changed, close what has ended, and say what may be committed once it is safe.
+
+        Args:
+            names: the vocabulary of sensor codes.
+            live_ms: the log's time now, where no message tells it; 0: it is not known.
+        """
         minutes = self.open.take_changed(names)
-        self.open.close_before((self.watermark_ms - self.lateness_ms) // (MINUTE_S * 1000))
+        before = (self.watermark_ms - self.lateness_ms) // (MINUTE_S * 1000)
+        rulings = NO_RULINGS
+        if self.rules is not None:
+            self.rules.close(self.open, names, before)
+        self.open.close_before(before)
+        if self.rules is not None:
+            live_ms = max(live_ms, self.watermark_ms)
+            rulings = self.rules.look(self.open, names, self.watermark_ms, live_ms, self.next_offset)
         late, self._late = late_minutes(names, self._late), []
         differing, self._differing = conflicts(names, self._differing), []
         position = Position(self.open.oldest_offset(self.next_offset), self.watermark_ms, self.next_offset, self.flood)
-        return Checkpoint(minutes, late, differing, position)
+        return Checkpoint(minutes, late, differing, position, rulings)
 
     def _take(self, batch: ReadingBatch, counts: Bools, late: Bools) -> None:
         """Count some readings, and note others as late; shape (n,) each."""
         if not counts.any() and not late.any():
             return
         figures = summarise(batch)
-        reading, probe = batch.reading, batch.probe
+        reading, probe, counted = batch.reading, batch.probe, np.arange(len(batch.probe))
         minute = batch.timestamp_s // MINUTE_S
         key, second = minute_keys(batch.sensor, minute), batch.timestamp_s - minute * MINUTE_S
         if late.any():
             at = np.flatnonzero(late[reading])
             self._late.append(late_copies(key, second, batch.offset, reading[at], probe[at], figures.digest[at]))
+        delay_ms = batch.received_at_ms - 1000 * batch.timestamp_s
         if not counts.all():
-            at = np.flatnonzero(counts[reading])
+            counted = at = np.flatnonzero(counts[reading])
             rows = np.cumsum(counts) - 1  # of a reading among those that count
             reading, probe, figures = rows[reading[at]], probe[at], figures.take(at)
             key, second, offset = key[counts], second[counts], batch.offset[counts]
+            delay_ms = delay_ms[counts]
         else:
             offset = batch.offset
-        differing = self.open.fold(key, second, offset, reading, probe, figures)
+        if self.rules is None:
+            differing = self.open.fold(key, second, offset, reading, probe, figures)
+        else:
+            first = np.empty(len(counted), np.bool_)
+            differing = self.open.fold(key, second, offset, reading, probe, figures, delay_ms, first)
+            changed = np.zeros(0, np.int64) if differing is None else split_keys(differing.key)[0]
+            if len(counted):
+                self.rules.see(batch, counted, figures.table, first, changed)
         if differing is not None:
             self._differing.append(differing)

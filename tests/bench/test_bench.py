@@ -15,6 +15,7 @@ from rich.console import Console
 from schemas import topics
 from schemas.registry import Registry
 from tests.bench import (
+    anomaly_bench,
     catalog_bench,
     energy_bench,
     feed,
@@ -159,6 +160,16 @@ def test_worker(report: Report, tmp_path: Path) -> None:
             _jvm(report, ours, run)
     assert not ours.wrong, ours.wrong
     assert not any(run.wrong for run in runs.values()), [run.wrong for run in runs.values()]
+
+
+def test_anomalies(report: Report) -> None:
+    found = anomaly_bench.cost()
+    report.figures["anomalies"] = found
+    costs = f"{found['with_us']:.2f} µs", f"{found['without_us']:.2f} µs"
+    wrong = None if found["anomalies"] else "no anomaly was found"
+    what = "decode and fold with every anomaly rule: CPU of a reading, beside without"
+    report.add(what, *costs, found["without_us"] / found["with_us"], None, wrong)
+    assert not wrong, wrong
 
 
 def test_replay(report: Report, tmp_path: Path) -> None:

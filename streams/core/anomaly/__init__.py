@@ -1,0 +1,5 @@
+"""What is wrong, as intervals: rules over the seconds of one sensor, in the order of their own time.
+
+`limits` holds the thresholds as data, `seconds` the rules on whole seconds (compiled), `voltage` those on samples,
+`judge` runs both over closed minutes (final) and over open ones (provisional). docs/anomalies.md says what each means.
+"""

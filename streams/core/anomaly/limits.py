@@ -1,0 +1,96 @@
+"""The thresholds of the rules: defaults, and what the catalog says of one sensor.
+
+The defaults are those of EN 50160 and of the usual practice around it; every one can be set per sensor by its name here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from schemas.columns import Int64s
+
+DEFAULTS: dict[str, float] = {
+    "sag_pct": 90,  # of the nominal voltage; EN 50160: a dip begins below this …
+    "sag_end_pct": 92,  # … and ends here
+    "swell_pct": 110,
+    "swell_end_pct": 108,
+    "interruption_pct": 5,  # all phases below this
+    "interruption_end_pct": 7,
+    "silence_s": 5,  # no second for so long
+    "phase_missing_s": 5,  # a probe absent for so many of the seconds that came
+    "overload_pct": 100,  # of the contracted power, mean of 60 s; without a contract it is not judged
+    "overload_end_pct": 97,
+    "load_imbalance_pct": 30,  # max |P_i - mean| / mean …
+    "load_imbalance_end_pct": 27,
+    "load_imbalance_s": 300,  # … for so long …
+    "load_imbalance_floor_w": 0,  # … where the three together draw more than this; 0: 5 % of the contract, or 500 W
+    "voltage_imbalance_pct": 2,  # max |U_i - mean| / mean
+    "voltage_imbalance_end_pct": 1.8,
+    "voltage_imbalance_s": 300,
+    "low_pf_pct": 90,  # |power factor| of the three together
+    "low_pf_end_pct": 91,
+    "low_pf_s": 300,
+    "low_pf_floor_w": 0,  # as for the load's imbalance
+    "reverse_power_w": 0,  # fed back to the grid; 0: not judged, as panels do nothing else
+    "reverse_power_s": 60,
+    "stuck_s": 10,  # the same samples for so long
+    "clock_s": 5,  # a second's own time away from when it was received …
+    "clock_min_s": 60,  # … for so long
+}
+"""By name, as the catalog's `thresholds` name them; percent of the nominal voltage or of the contract, seconds, watts."""
+
+NAMES = tuple(DEFAULTS)
+ROW = (*NAMES, "contract_mw", "watch_low_mv", "watch_high_mv")
+"""A row of limits as the compiled rules read it: the thresholds in mW, mV, permille, s and ms, then three more."""
+
+FLOOR_SHARE = 0.05
+FLOOR_W = 500.0
+_OF_NOMINAL = ("sag_pct", "sag_end_pct", "swell_pct", "swell_end_pct", "interruption_pct", "interruption_end_pct")
+_OF_CONTRACT = ("overload_pct", "overload_end_pct")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What counts for one sensor.
+
+    Attributes:
+        nominal_voltage_v: phase to neutral.
+        contracted_power_w: 0: none.
+        thresholds: (name, value) of those that differ from DEFAULTS; names that are none of ours are passed over.
+    """
+
+    nominal_voltage_v: float = 220.0
+    contracted_power_w: float = 0.0
+    thresholds: tuple[tuple[str, float], ...] = ()
+
+    def values(self) -> Mapping[str, float]:
+        """All thresholds by name."""
+        return DEFAULTS | {name: value for name, value in self.thresholds if name in DEFAULTS}
+
+
+@lru_cache(maxsize=4096)
+def row_of(limits: Limits) -> Int64s:
+    """The limits as integers in the order of ROW; shape (len(ROW),)."""
+    values = dict(limits.values())
+    floor_w = FLOOR_SHARE * limits.contracted_power_w or FLOOR_W
+    row: dict[str, float] = {}
+    for name, value in values.items():
+        if name in _OF_NOMINAL:
+            row[name] = value * limits.nominal_voltage_v * 10  # percent of volts, in mV
+        elif name in _OF_CONTRACT:
+            row[name] = value * limits.contracted_power_w * 10
+        elif name.endswith("floor_w"):
+            row[name] = (value or floor_w) * 1000
+        elif name.endswith("_w"):
+            row[name] = value * 1000
+        elif name.endswith("_pct"):
+            row[name] = value * 10
+        else:
+            row[name] = value
+    row["clock_s"] = values["clock_s"] * 1000
+    row["contract_mw"] = limits.contracted_power_w * 1000
+    row["watch_low_mv"] = max(row["sag_pct"], row["sag_end_pct"], row["interruption_end_pct"])
+    row["watch_high_mv"] = min(row["swell_pct"], row["swell_end_pct"])
+    return np.array([round(row[name]) for name in ROW], np.int64)

@@ -1,0 +1,97 @@
+"""Anomalies from a real worker: found, kept through kill -9, and noticed although nothing arrives."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.running import Running
+from infra.settings import Settings
+from schemas import topics
+from schemas.anomaly import CLOSED, OPEN, Anomaly, decode_anomaly
+from schemas.registry import Registry
+from schemas.sensor_reading import SensorReading
+from schemas.wire import encode_sensor_reading
+from tests.builders import probe, reading
+from tests.dated import keep_dates
+from tests.integration.test_worker import T0, Worker, feed, read_all
+from tests.waiting import until
+
+SENSOR, OTHER = "anom000001", "anom000002"
+
+Stack = tuple[Settings, Registry]
+
+
+@pytest.fixture
+def stack(
+    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
+) -> Iterator[Stack]:
+    """A broker of the test's own whose readings keep the time that the test gives them; one partition."""
+    settings = make_settings(session_timeout_s=6, publish_interval_s=0.2, partitions=1)
+    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
+    settings.registry_url = registry
+    broker = make_kafka(settings)
+    keep_dates(settings.kafka, topics.READINGS)
+    yield settings, Registry(registry, settings.schema_cache)
+    broker.stop()
+
+
+def told(stack: Stack) -> dict[str, Anomaly]:
+    """The topic as a keyed table."""
+    settings, registry = stack
+    found = [decode_anomaly(value, registry.schema_of) for _, value in read_all(settings, topics.ANOMALIES)]
+    return {one.id: one for one in found}
+
+
+def over(stack: Stack) -> list[Anomaly]:
+    return [one for one in told(stack).values() if one.final and one.state == CLOSED]
+
+
+def second(sensor: str, s: int, voltage_mv: int = 220_000) -> SensorReading:
+    """A whole second; its samples differ from those of the seconds beside it."""
+    volts = [voltage_mv + s % 7 + k for k in range(20)]
+    return reading(sensor, T0 + s, [probe(k, 100_000 + 11 * s + k, voltage=volts) for k in (1, 2, 3)])
+
+
+def send(stack: Stack, seconds: list[SensorReading]) -> None:
+    settings, registry = stack
+    schema_id = registry.id_of(topics.READINGS)
+    feed(settings, [(r.sensor_id, encode_sensor_reading(schema_id, r), r.timestamp_s * 1000 + 1000) for r in seconds])
+
+
+def test_anomalies_are_told_while_they_last_and_end_exact_through_kill_9(
+    stack: Stack, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    settings, _ = stack
+    worker = Worker(settings, "w", free_port(), tmp_path / "w.log")
+    try:
+        send(stack, [second(SENSOR, s, 190_000 if 50 <= s < 70 else 220_000) for s in range(60)])
+        until(lambda: [one.state for one in told(stack).values()] == [OPEN] * 3, "a sag of each phase that goes on", 60)
+        worker.kill()
+        # The sensor falls silent and comes back; the other one goes on, so that the log's time does.
+        more = [second(SENSOR, s, 190_000 if s < 70 else 220_000) for s in (*range(60, 90), *range(130, 420))]
+        more += [second(OTHER, s) for s in range(60, 420)]
+        more.sort(key=lambda r: r.timestamp_s)
+        send(stack, more[: len(more) // 2])
+        worker.start()
+        gap = (T0 + 90) * 1_000_000
+        until(lambda: any(a.rule == "silence" and a.start_us == gap for a in told(stack).values()), "the silence", 60)
+        worker.kill()
+        send(stack, more[len(more) // 2 :])
+        worker.start()
+        until(lambda: len(over(stack)) == 4, "all over", 60)
+        found = {(a.rule, a.phase, a.start_us // 1000 - T0 * 1000, a.end_us and a.end_us // 1000 - T0 * 1000, a.worst)
+                 for a in over(stack)}  # fmt: skip
+        sags = {("sag", p, 50_000, 70_000, 190_000) for p in (1, 2, 3)}
+        assert found == {*sags, ("silence", 0, 90_000, 130_000, 40)}
+        sag = next(a for a in over(stack) if a.rule == "sag")
+        assert (sag.ieee1159, sag.en50160, sag.severity) == ("temporary", "90-80%/5-60s", "severe")
+        assert {one.timestamp_s - T0 for one in sag.samples} == set(range(54, 59))  # it was deepest in second 56
+        silent = {(SENSOR, "silence", (T0 + 420) * 1_000_000), (OTHER, "silence", (T0 + 420) * 1_000_000)}
+        until(
+            lambda: {(a.source, a.rule, a.start_us) for a in told(stack).values() if a.state == OPEN} == silent,
+            "both sensors silent: nothing arrives any more",
+            60,
+        )
+    finally:
+        worker.stop()
