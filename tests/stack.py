@@ -110,10 +110,25 @@ def ends(settings: Settings, topic: topics.Topic) -> dict[int, int]:
     """The next offset of each partition."""
     consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test-ends", "log_level": 0})
     try:
-        parts = consumer.list_topics(topic.name, timeout=10).topics[topic.name].partitions
-        return {p: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic.name, p), timeout=10)[1] for p in parts}
+        return ends_of(consumer, topic.name)
     finally:
         consumer.close()
+
+
+def ends_of(consumer: Consumer, topic: str) -> dict[int, int]:
+    """The same, asked by this consumer; a broker that was started again takes a moment to lead its partitions."""
+    found: dict[int, int] = {}
+
+    def asked() -> bool:
+        try:
+            for p in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+                found[p] = consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p), timeout=10)[1]
+        except KafkaException:
+            return False
+        return True
+
+    until(asked, f"the ends of {topic}")
+    return found
 
 
 def read_all(settings: Settings, topic: topics.Topic) -> list[Any]:

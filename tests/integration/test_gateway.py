@@ -26,6 +26,7 @@ from streams.catalog.commands import IssueToken, RegisterSensor
 from streams.catalog.tokens import hash_of
 from streams.catalog.view import CatalogView
 from tests.conftest import MakeKafka
+from tests.stack import ends_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sensor_samples"
 INDEX = json.loads((GOLDEN / "index.json").read_text())["files"]
@@ -57,9 +58,8 @@ class Door:
 
 def read(bootstrap: str, topic: topics.Topic, registry: Registry) -> list[dict[str, Any]]:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
-    partitions = consumer.list_topics(topic.name, timeout=10).topics[topic.name].partitions
-    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=10)[1] for p in partitions}
-    consumer.assign([TopicPartition(topic.name, p, 0) for p in partitions])
+    ends = ends_of(consumer, topic.name)
+    consumer.assign([TopicPartition(topic.name, p, 0) for p in ends])
     left = sum(ends.values())
     found = []
     while left:
@@ -88,11 +88,21 @@ async def door(kafka: str, registry: str, make_settings: Callable[..., Settings]
     settings = make_settings(kafka_bootstrap=kafka, registry_url=registry)
     known = Registry(settings.registry, settings.schema_cache)
     await enrol(kafka, known, SENSOR, TOKEN)
-    gateway = await app.start(settings)
-    await gateway.ready(20)
-    async with aiohttp.ClientSession() as http:
-        yield Door(gateway, http, known, settings)
-    await gateway.stop()
+    async with opened(settings, known) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, known: Registry, *, ready_s: float = 20) -> AsyncIterator[Door]:
+    """A gateway that is stopped whatever the test finds: one that stays keeps its figures' names from all others."""
+    gateway = await app.start(settings, known)
+    try:
+        if ready_s:
+            await gateway.ready(ready_s)
+        async with aiohttp.ClientSession() as http:
+            yield Door(gateway, http, known, settings)
+    finally:
+        await gateway.stop()
 
 
 def sample(name: str = "valid_mixed.json", **changes: Any) -> dict[str, Any]:
@@ -290,10 +300,7 @@ async def test_while_the_log_is_away_503_and_later_fine(
     broker = make_kafka(settings)
     known = Registry(settings.registry, settings.schema_cache)
     await enrol(settings.kafka, known, SENSOR, TOKEN)
-    gateway = await app.start(settings)
-    await gateway.ready(20)
-    async with aiohttp.ClientSession() as http:
-        door = Door(gateway, http, known, settings)
+    async with opened(settings, known) as door:
         assert (await door.post(sample(timestamp=1_700_000_001)))[0] == 202
         await asyncio.to_thread(broker.kill)
         for body, path in (
@@ -311,9 +318,8 @@ async def test_while_the_log_is_away_503_and_later_fine(
         assert 1_700_000_002 not in stored, "what was given up is not delivered later"
         assert stored.count(1_700_000_003) >= 1
         async with asyncio.timeout(30):
-            while (await http.get(gateway.address + "/readyz")).status != 200:
+            while (await door.http.get(door.gateway.address + "/readyz")).status != 200:
                 pass
-    await gateway.stop()
 
 
 async def test_a_gateway_that_does_not_know_its_sensors_yet_says_503(
@@ -321,27 +327,21 @@ async def test_a_gateway_that_does_not_know_its_sensors_yet_says_503(
 ) -> None:
     known = Registry(registry, make_settings().schema_cache)
     settings = make_settings(registry_url=registry)  # its kafka_port: nobody listens there
-    gateway = await app.start(settings, known)
-    async with aiohttp.ClientSession() as http:
-        door = Door(gateway, http, known, settings)
+    async with opened(settings, known, ready_s=0) as door:
         status, answer, headers = await door.post(sample())
         assert (status, answer["code"], headers["Retry-After"]) == (503, "unavailable", "5")
-        async with http.get(gateway.address + "/readyz") as ready:
+        async with door.http.get(door.gateway.address + "/readyz") as ready:
             assert ready.status == 503
-    await gateway.stop()
 
 
 async def test_stopping_answers_what_is_in_flight(kafka: str, registry: str, make_settings: Callable[..., Settings]) -> None:
     settings = make_settings(kafka_bootstrap=kafka, registry_url=registry)
     known = Registry(settings.registry, settings.schema_cache)
     await enrol(kafka, known, SENSOR, TOKEN)
-    gateway = await app.start(settings)
-    await gateway.ready(20)
-    async with aiohttp.ClientSession() as http:
-        door = Door(gateway, http, known, settings)
+    async with opened(settings, known) as door:
         posts = [asyncio.ensure_future(door.post(sample(timestamp=1_650_000_000 + k))) for k in range(50)]
         await door.post(sample())  # behind the others on the server's side
-        stopping = asyncio.ensure_future(gateway.stop())
+        stopping = asyncio.ensure_future(door.gateway.stop())
         answers = await asyncio.gather(*posts, return_exceptions=True)
         await stopping
     safe = [1_650_000_000 + k for k, answer in enumerate(answers) if not isinstance(answer, BaseException) and answer[0] == 202]

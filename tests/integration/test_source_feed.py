@@ -54,7 +54,7 @@ async def test_hours_come_change_and_grow_each_change_once(fresh: MakeSettings) 
         sink = sink_of(settings, store)
         house.fill_minutes(store, SENSOR, [m for m in minutes(0, 300) if not T0 + 7200 <= m < T0 + 7800])
         linky_house.fill_minutes(store, linky_house.minutes(LINKY, T0, T0 + 7200, []))
-        traces, now = [trace_of(901), trace_of(902, "linky", LINKY, "drawn")], [float(NOW_S)]
+        traces, now = [trace_of(9101), trace_of(9102, "linky", LINKY, "drawn")], [float(NOW_S)]
         feed = SourceFeed(settings, store, registry_of(settings), sink, lambda: traces, lambda: now[0])
         assert not feed.look()  # nobody applies the topic here yet
         with at_work(sink):
@@ -71,37 +71,37 @@ async def test_hours_come_change_and_grow_each_change_once(fresh: MakeSettings) 
                 return found
 
             assert looked() == 2
-            first = held(store, 901)
+            first = held(store, 9101)
             assert {hour: value for hour, (_, value, _) in first.items()} == {
                 **{hour: metered(store, hour) for hour in (0, 1, 3, 4)},
                 2: None,  # 10 of its minutes are missing
                 5: None,  # closes the series
             }
-            assert [held(store, 902)[hour][1] is not None for hour in (0, 1, 2)] == [True, True, False]
+            assert [held(store, 9102)[hour][1] is not None for hour in (0, 1, 2)] == [True, True, False]
             assert looked() == 0
 
             house.fill_minutes(store, SENSOR, minutes(120, 130))  # late
             assert looked() == 1
-            assert held(store, 901) == {**first, 2: (first[2][0], metered(store, 2), False)}
+            assert held(store, 9101) == {**first, 2: (first[2][0], metered(store, 2), False)}
 
             house.fill_minutes(store, SENSOR, minutes(300, 360))  # the next hour
             assert looked() == 1
-            grown = held(store, 901)
+            grown = held(store, 9101)
             assert grown[5] == (first[5][0], metered(store, 5), False)
             assert grown[6][1] is None
 
             log = log_of(settings, store)
             wrong = np.zeros(1, RECORD)
-            wrong["series"], wrong["start_us"], wrong["value"] = 901, T0 * 1_000_000, 99.0
+            wrong["series"], wrong["start_us"], wrong["value"] = 9101, T0 * 1_000_000, 99.0
             wrong["flags"] = REMOVED
             await log.write(wrong)
             before = np.zeros(1, RECORD)
-            before["series"], before["start_us"], before["value"] = 901, (T0 - 7200) * 1_000_000, 4.0
+            before["series"], before["start_us"], before["value"] = 9101, (T0 - 7200) * 1_000_000, 4.0
             await log.write(before)
             now[0] += 600  # every hour is looked at again
             assert looked() == 1
-            assert held(store, 901)[0][1] == metered(store, 0)
-            assert held(store, 901)[-2][1] == 4.0  # from before there was the sensor
+            assert held(store, 9101)[0][1] == metered(store, 0)
+            assert held(store, 9101)[-2][1] == 4.0  # from before there was the sensor
             await log.close()
 
         again = SourceFeed(settings, store, registry_of(settings), sink_of(settings, store), lambda: traces, lambda: now[0])
