@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -64,21 +64,31 @@ class Anomalies:
     answering: Callable[[], bool]
     _open: dict[TP, dict[str, int]] = field(default_factory=dict)
     _taken: dict[TP, tuple[float, int]] = field(default_factory=dict)
+    _left: asyncio.Task[dict[int, list[AnomalyState]]] | None = None
 
-    async def join(self, tp: TP, fold: Partition) -> None:
+    async def join(self, tp: TP, fold: Partition, assigned: set[int]) -> None:
         """Give a partition that begins its rules, with what an earlier owner left.
+
+        Args:
+            assigned: all partitions that came with it: what was left of them is read in one go.
 
         Raises:
             PartUnavailable: the broker does not give it.
         """
+        if self._left is None:
+            self._left = asyncio.create_task(asyncio.to_thread(self._states, assigned | {tp.partition}))
+        states = (await self._left).pop(tp.partition, None)
+        if states is None:
+            states = (await asyncio.to_thread(self._states, {tp.partition}))[tp.partition]
         rules = Judge(tp.partition, self.limits)
-        rules.restore(await asyncio.to_thread(lambda: list(self._states(tp.partition))), fold.decided)
+        rules.restore(states, fold.decided)
         fold.judged_by(rules)
 
     def forget(self) -> None:
         """All partitions were taken away."""
         self._open.clear()
         self._taken.clear()
+        self._left = None
 
     def taken(self, tp: TP, appended_ms: int) -> None:
         """Note that a run was folded whose last message was appended then."""
@@ -106,9 +116,9 @@ class Anomalies:
         """Let the metrics say what is open."""
         metrics.open_anomalies(self._open.values())
 
-    def _states(self, partition: int) -> Iterator[AnomalyState]:
-        """The last state of each sensor of a partition."""
-        found: dict[bytes, bytes | None] = {}
+    def _states(self, partitions: set[int]) -> dict[int, list[AnomalyState]]:
+        """The last state of each sensor, by partition."""
+        found: dict[tuple[int, bytes], bytes | None] = {}
         reader = Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
@@ -116,30 +126,33 @@ class Anomalies:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
                 "log_level": 0,
             }
         )
         try:
-            reader.assign([TopicPartition(topics.ANOMALY_STATE.name, partition, OFFSET_BEGINNING)])
-            ended = False
-            while not ended:
-                messages = reader.consume(_BATCH, 0.2) or reader.consume(1, _ASK_S)
+            reader.assign([TopicPartition(topics.ANOMALY_STATE.name, p, OFFSET_BEGINNING) for p in partitions])
+            open_ = set(partitions)
+            while open_:
+                messages = reader.consume(_BATCH, 0.02) or reader.consume(1, _ASK_S)
                 if not messages:
-                    raise PartUnavailable(f"Kafka at {self.bootstrap} does not give {topics.ANOMALY_STATE.name} {partition}")
+                    raise PartUnavailable(f"Kafka at {self.bootstrap} does not give {topics.ANOMALY_STATE.name}; start again")
                 for message in messages:
                     error = message.error()
                     if error is None:
-                        found[message.key() or b""] = message.value()
+                        found[message.partition(), message.key() or b""] = message.value()
                     elif error.code() == KafkaError._PARTITION_EOF:
-                        ended = True
+                        open_.discard(message.partition())
                     else:
                         raise PartUnavailable(f"Kafka at {self.bootstrap}: {error.str()}; a restart goes on from here")
         except KafkaException as error:
             raise PartUnavailable(f"Kafka at {self.bootstrap}: {error.args[0].str()}; a restart goes on from here") from error
         finally:
             reader.close()
-        for value in found.values():
+        states: dict[int, list[AnomalyState]] = {p: [] for p in partitions}
+        for (partition, _), value in found.items():
             try:
-                yield decode_state(value, self.schema_of)
+                states[partition].append(decode_state(value, self.schema_of))
             except wire.WireError as error:
                 log.warning("state of anomalies not used; its sensor's rules begin anew", partition=partition, reason=str(error))
+        return states

@@ -235,7 +235,8 @@ class Minutes:
             forgotten = self._forgotten
             one = Owned(self._restored(await self.committed(tp)))
             if self.anomalies is not None and isinstance(one.fold, Partition):
-                await self.anomalies.join(tp, one.fold)
+                assigned = {ours.partition for ours in self.app.runs.assignment() if ours.topic == tp.topic}
+                await self.anomalies.join(tp, one.fold, assigned)
             if forgotten != self._forgotten:  # taken away meanwhile: whoever has it now reads the run again
                 return False
             self.owned[tp] = one
