@@ -66,7 +66,8 @@ class CostPages:
             self._month(sensor, first, beside, nothing=not beside),
         )
         why = next((text for _, text in spans.values() if text), "")
-        cards = {key: {"name": names[key], "told": None if one is None else view.told(one)} for key, (one, _) in spans.items()}
+        told = {key: None if one is None else view.told(one) for key, (one, _) in spans.items()}
+        cards = {key: {"name": names[key], "told": one} for key, one in told.items()}
         chosen = {name: value for name, value in (("tariff", plan), ("beside", beside)) if value}
         export = {"sensor": sensor.sensor_id, "month": f"{first:%Y-%m}", **chosen}
         export_other = {"sensor": sensor.sensor_id, "month": f"{first:%Y-%m}", "tariff": beside}
@@ -79,6 +80,7 @@ class CostPages:
             zone=zone,
             view={"every_s": REFRESH_S},
             cards=cards,
+            bands=view.beside(told["yesterday"], told["today"]),
             bill=bill,
             other=other,
             difference=view.difference(bill, other),

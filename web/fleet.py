@@ -12,6 +12,7 @@ from infra.errors import PowermonError
 from sinks.clickhouse import ClickHouse
 from streams.catalog.state import State
 from web import queries
+from web.meters import Meters
 from web.view.fleet import Entry
 
 REFRESH_S = 1.5
@@ -28,10 +29,13 @@ class Fleet:
         db: where readings and minutes are.
         state: the catalog.
         clock: UTC seconds.
+        meters: tells when the Linkys were last heard; None: nobody does.
     """
 
-    def __init__(self, db: ClickHouse, state: Callable[[], State], clock: Callable[[], float] = time.time) -> None:
-        self._db, self._state, self._clock = db, state, clock
+    def __init__(
+        self, db: ClickHouse, state: Callable[[], State], clock: Callable[[], float] = time.time, meters: Meters | None = None
+    ) -> None:
+        self._db, self._state, self._clock, self._meters = db, state, clock, meters
         self._newest: dict[str, int] = {}
         self._power: dict[str, float] = {}
         self._looked_s = self._deep_s = -math.inf
@@ -52,13 +56,15 @@ class Fleet:
                     self.trouble = str(error)
         state = self._state()
         sensors = state.sensors
+        linkys = {} if self._meters is None else {one.meter_id: one for one in await self._meters.entries() if one.registered}
         return [
             Entry(
                 sensor_id=name,
                 zone=state.zone_of(sensors[name]) if name in sensors else None,
-                newest_s=self._newest.get(name),
+                newest_s=linkys[name].newest_s if name in linkys else self._newest.get(name),
                 power_mw=self._power.get(name, math.nan),
                 sensor=sensors.get(name),
+                apparent_va=linkys[name].apparent_va if name in linkys else None,
             )
             for name in sensors.keys() | self._newest.keys()
         ]

@@ -56,9 +56,9 @@ class Site:
         self.settings, self.db, self.catalog, self.clock, self.beside = settings, db, catalog, clock, beside
         self.sessions = Sessions(settings.data / "web-sessions.json")
         self.auth = Auth(catalog, self.sessions, clock)
-        self.fleet = Fleet(db, lambda: catalog.state, clock)
-        self.feed = Feed(SensorSource(db, self.fleet.zone, self.fleet.newest), clock)
         self.meters = MeterPages(db, lambda: catalog.state, self._plotted, self.shell, clock)
+        self.fleet = Fleet(db, lambda: catalog.state, clock, self.meters.meters)
+        self.feed = Feed(SensorSource(db, self.fleet.zone, self.fleet.newest), clock)
         self.plots = Plots({"live": self._framed(self._build_live), "meter": self._framed(self.meters.build)})
         self.boot = secrets.token_hex(8)
         self._frames: dict[str, dict[str, object]] = {}

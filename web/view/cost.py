@@ -55,6 +55,13 @@ def told(one: Row) -> dict[str, Any]:
     }
 
 
+def beside(day: dict[str, Any] | None, other: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Two spans as `told` by band: every band of either, in order, with its row of each, None where it has none."""
+    rows = [{row["band"]: row for row in one["bands"]} if one else {} for one in (day, other)]
+    bands = sorted(rows[0].keys() | rows[1].keys(), key=order)
+    return [{"any": rows[0].get(band) or rows[1][band], "day": rows[0].get(band), "other": rows[1].get(band)} for band in bands]
+
+
 def bill(one: Row, lines: Sequence[Row]) -> dict[str, Any]:
     """A bill with its lines, and the sums by kind of line."""
     sums: dict[str, float] = {}

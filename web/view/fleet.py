@@ -7,9 +7,9 @@ from typing import Any
 
 from streams.catalog.admin.facts import Wanted, registration
 from streams.catalog.state import Sensor
-from web.view import live, quantity
+from web.view import meter, meter_live, quantity
 from web.view.clock import zone_at
-from web.view.say import Text, say
+from web.view.say import Text, joined, say
 from web.view.seconds import LIVE_S
 
 
@@ -22,6 +22,7 @@ class Entry:
         newest_s: its newest second received, None when nothing ever was.
         power_mw: mean of that second, phases summed with sign; NaN when not known.
         sensor: what the catalog knows; None when it was only heard of.
+        apparent_va: of a Linky's newest frame.
     """
 
     sensor_id: str
@@ -29,13 +30,15 @@ class Entry:
     newest_s: int | None
     power_mw: float
     sensor: Sensor | None = None
+    apparent_va: int | None = None
 
     @property
     def kind(self) -> str:
         return "power" if self.sensor is None else self.sensor.kind
 
     def live(self, now_s: float) -> bool:
-        return self.newest_s is not None and self.newest_s + 1 >= now_s - LIVE_S
+        late_s = meter.LIVE_S if self.kind == "linky" else LIVE_S
+        return self.newest_s is not None and self.newest_s + 1 >= now_s - late_s
 
 
 ALL = Wanted()
@@ -94,10 +97,11 @@ def _state(entry: Entry, now_s: float) -> str:
 
 
 def _row(entry: Entry, now_s: float) -> dict[str, Any]:
-    zone = zone_at(entry.zone, now_s)
-    said = live.state(entry.newest_s, now_s, zone)
-    if said["state"] == "live":
-        detail: Text = quantity.power_text(entry.power_mw)
+    zone, state = zone_at(entry.zone, now_s), _state(entry, now_s)
+    if state == "live" and entry.kind == "linky":
+        detail: Text = joined(" ", meter_live.volt_amperes(entry.apparent_va))
+    elif state == "live":
+        detail = quantity.power_text(entry.power_mw)
     elif entry.newest_s is not None:
         detail = say("since {moment}", moment=zone.text(entry.newest_s + 1, now_s))
     else:
@@ -107,7 +111,7 @@ def _row(entry: Entry, now_s: float) -> dict[str, Any]:
         detail = say("revoked, {detail}", detail=detail)
     return {
         "id": entry.sensor_id,
-        "state": said["state"],
+        "state": state,
         "detail": detail,
         "newest_s": entry.newest_s,
         "power_w": None if math.isnan(entry.power_mw) else round(entry.power_mw / 1000, 3),
