@@ -30,7 +30,7 @@ from tests.bench import (
     worker_bench,
 )
 from tests.bench.report import Report
-from tests.bench.worker_bench import BARE, FAUST, OURS, QUIX, STREAMS, Run
+from tests.bench.worker_bench import BARE, FAUST, OURS, QUIX, RULES, STREAMS, Run
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
@@ -151,7 +151,16 @@ def test_worker(report: Report, tmp_path: Path) -> None:
         }
         runs = worker_bench.measure(settings, readings, tmp_path)
     report.figures["worker"] = {name: asdict(run) for name, run in runs.items()}
-    ours = runs.pop(OURS)
+    ours, rules = runs.pop(OURS), runs.pop(RULES)
+    beside = runs.get(STREAMS, ours)
+    for what, mine, other in (
+        ("a second", rules.per_s, beside.per_s),
+        ("a CPU second", rules.per_cpu_s, beside.per_cpu_s),
+    ):
+        figures = f"{mine:,.0f}", f"{other:,.0f}"
+        report.add(
+            f"worker, every anomaly rule on: readings {what}, beside {beside.name}", *figures, mine / other, 1.0, rules.wrong
+        )
     for name, run in runs.items():
         wrong = ours.wrong or run.wrong
         per_s = f"{ours.per_s:,.0f}/s", f"{run.per_s:,.0f}/s"

@@ -32,6 +32,7 @@ from tests.bench.kafka_streams import build
 
 ROOT = Path(__file__).parents[2]
 OURS = "powermon worker"
+RULES = "powermon worker, every anomaly rule on"
 STREAMS = "Kafka Streams, 2 threads"
 FAUST = "Faust, an agent per event"
 QUIX = "Quix Streams"
@@ -122,6 +123,7 @@ def measure(settings: Settings, feed: Feed, scratch: Path, rounds: int = ROUNDS)
         if streams is not None:
             pairs[STREAMS].append(other(STREAMS, streams, settings, feed, len(feed)))
     found = {name: median(runs) for name, runs in pairs.items() if runs}
+    found[RULES] = ours(settings.model_copy(update={"anomalies": True}), feed, scratch)
     for name, (module, messages) in PYTHON_ENGINES.items():
         command = [sys.executable, "-m", f"tests.bench.engines.{module}"]
         found[name] = other(name, command, settings, feed, min(messages, len(feed)))

@@ -27,7 +27,7 @@ def stack(
     make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
 ) -> Iterator[Stack]:
     """A broker of the test's own whose readings keep the time that the test gives them; one partition."""
-    settings = make_settings(session_timeout_s=6, publish_interval_s=0.2, partitions=1)
+    settings = make_settings(session_timeout_s=6, publish_interval_s=0.2, partitions=1, anomalies=True)
     settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
     settings.registry_url = registry
     broker = make_kafka(settings)

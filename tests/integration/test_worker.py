@@ -51,6 +51,7 @@ class Worker:
             "POWERMON_DATA": str(settings.data),
             "POWERMON_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
             "POWERMON_PUBLISH_INTERVAL_S": str(settings.publish_interval_s),
+            "POWERMON_ANOMALIES": str(settings.anomalies),
             "POWERMON_INSTANCE": instance,
             "POWERMON_WORKER_PORT": str(port),
         }
