@@ -154,13 +154,20 @@ def exists_open(reader: Reader) -> bool:
     return reader.away[-1].until_ms is not None
 
 
-def rows_now(stack: Stack) -> int:
-    (row,) = stack.rows("SELECT count() AS n FROM tic_frames")
-    return int(row["n"])
+def rows_now(stack: Stack) -> int | None:
+    return asked(stack, "SELECT count() AS n FROM tic_frames")
 
 
-def in_minutes(stack: Stack) -> int:
-    (row,) = stack.rows("SELECT sum(frames + quarantined) AS n FROM tic_minutes")
+def in_minutes(stack: Stack) -> int | None:
+    return asked(stack, "SELECT sum(frames + quarantined) AS n FROM tic_minutes")
+
+
+def asked(stack: Stack, sql: str) -> int | None:
+    """A number; None while the store, just killed, is not back."""
+    try:
+        (row,) = stack.rows(sql)
+    except AssertionError:
+        return None
     return int(row["n"])
 
 
