@@ -88,7 +88,7 @@ def simulate(
     """
     now_s = int(time.time())
     if linky["linky"] is not None:
-        simulate_linky.run(linky, speed, seed, for_s, faults, now_s if start_s is None else start_s, truth, as_json=as_json)
+        simulate_linky.run(linky, speed, seed, for_s, faults, time.time() if start_s is None else start_s, truth, as_json=as_json)
         return
     settings = Settings()
     if start_s is None:

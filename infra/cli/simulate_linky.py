@@ -51,7 +51,7 @@ def run(
     seed: int,
     for_s: int | None,
     faults: bool,
-    start_s: int,
+    start_s: float,
     truth: Path | None,
     *,
     as_json: bool,
