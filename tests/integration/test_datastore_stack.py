@@ -76,7 +76,7 @@ def second(stack: Stack, free_port: Callable[[], int], tmp_path: Path) -> Iterat
     own.data.mkdir()
     process = child.spawn([sys.executable, "-c", SECOND], tmp_path / "second.log", environment(own))
     url = f"http://127.0.0.1:{port}"
-    until(lambda: process.poll() is not None or answers(f"{url}/healthz"), "the second server answers", 60)
+    until(lambda: process.poll() is not None or answers(f"{url}/readyz"), "the second server knows the catalog", 60)
     yield url
     child.stop(process, 20)
 
