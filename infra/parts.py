@@ -170,7 +170,10 @@ def _run_maven(command: str, part: Part, into: Path) -> None:
 def _unpack(into: Path) -> None:
     for archive in into.glob("*.tar.gz"):
         with tarfile.open(archive) as tar:
-            tar.extractall(into, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                tar.extractall(into, filter="data")
+            else:  # Python before 3.11.4
+                tar.extractall(into)
         archive.unlink()
 
 
