@@ -48,6 +48,8 @@ TIC_LATE = Topic("tic.late", "meter_id", "late_minute.avsc", None, _FOR_EVER)
 CONFLICTS = Topic("sensor.conflicts", "sensor_id", "conflict.avsc", None, _FOR_EVER)
 # Both are keyed upserts; the state of a sensor stands in the partition that its readings have.
 ANOMALIES = Topic("power.anomalies", "id", "anomaly.avsc", None, {**_FOR_EVER, "cleanup.policy": "compact"})
+# Every word of it is kept; one partition: its order is that of all of them.
+ANOMALY_NOTES = Topic("power.anomaly-notes", "anomaly", "anomaly_note.avsc", 1, _FOR_EVER)
 ANOMALY_STATE = Topic(
     "power.anomaly-state",
     "sensor_id",
@@ -79,6 +81,7 @@ ALL = (
     CONFLICTS,
     ANOMALIES,
     ANOMALY_STATE,
+    ANOMALY_NOTES,
     DEAD_LETTERS,
     CATALOG,
     CONSUMPTION,

@@ -17,7 +17,7 @@ from schemas.run import Run
 from schemas.tic_batch import FrameDecoder
 from schemas.tic_minute import TicMinute, decode_minute
 from schemas.topics import Topic
-from sinks import meter_rows, metrics, rows, tables, tic_rows
+from sinks import anomaly_rows, meter_rows, metrics, rows, tables, tic_rows
 from sinks.clickhouse import ClickHouse
 from sinks.tables import Table
 
@@ -105,6 +105,8 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
         Feed(topics.CONFLICTS, tables.CONFLICTS_RAW, conflict_rows, reports=True),
         Feed(topics.TIC_FRAMES, tables.TIC_FRAMES_RAW, frame_rows, reports=False),  # the worker reports these
         tic_minute_feed(schema_of, topics.TIC_MINUTES, tables.TIC_MINUTES_RAW),
+        anomaly_feed(schema_of),
+        note_feed(schema_of),
         *(meter_feed(schema_of, *one) for one in meter_rows.FEEDS),
     )
     return {feed.topic.name: feed for feed in every}
@@ -144,6 +146,24 @@ def meter_feed(schema_of: wire.SchemaOf, topic: Topic, table: Table, decode: met
         return meter_rows.rows(table, decode, schema_of, taken.values, taken.offset.tolist())
 
     return Feed(topic, table, found, reports=True)
+
+
+def anomaly_feed(schema_of: wire.SchemaOf) -> Feed:
+    """Anomalies: each upsert a row; which of an id's holds, its place in the log says."""
+
+    def found(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        return anomaly_rows.anomalies(schema_of, taken.values, taken.offset.tolist())
+
+    return Feed(topics.ANOMALIES, tables.ANOMALIES_RAW, found, reports=True)
+
+
+def note_feed(schema_of: wire.SchemaOf) -> Feed:
+    """What people said of them."""
+
+    def found(taken: Taken) -> tuple[pa.RecordBatch, Rejected]:
+        return anomaly_rows.notes(schema_of, taken.values, taken.offset.tolist())
+
+    return Feed(topics.ANOMALY_NOTES, tables.ANOMALY_NOTES_RAW, found, reports=True)
 
 
 def carry(store: ClickHouse, feed: Feed, taken: Taken, threads: Executor) -> tuple[int, Rejected]:

@@ -477,6 +477,45 @@ PROJECT_SAVINGS = Table(
 )
 """What each run says was saved, in kWh with half-widths; energy_trace is null for a sum of several."""
 
+_ANOMALY_COLUMNS = (
+    "id",
+    "rule",
+    "kind",
+    "source",
+    "phase",
+    "start_at",
+    "end_at",
+    "last_at",
+    "state",
+    "final",
+    "severity",
+    "unit",
+    "worst",
+    "limit_value",
+    "ieee1159",
+    "en50160",
+    "details",
+    "sample_second",
+    "sample_probe",
+    "sample_power_mw",
+    "sample_pf_pct",
+    "sample_voltage_mv",
+    "log_partition",
+    "log_offset",
+)
+ANOMALIES_RAW = Table("anomalies_raw", (*_ANOMALY_COLUMNS, "version"))
+"""One row per anomaly and upsert; the last of the log stays. Times in UTC microseconds, worst and limit in the row's unit."""
+
+ANOMALIES = Table("anomalies", _ANOMALY_COLUMNS)
+"""What holds of each anomaly, withdrawn ones too; samples in mW, percent, mV, an element a probe-second."""
+
+_NOTE_COLUMNS = ("anomaly", "acknowledged", "note", "said_by", "said_at", "version")
+ANOMALY_NOTES_RAW = Table("anomaly_notes_raw", _NOTE_COLUMNS)
+"""One row per word a person said of an anomaly; version is its offset in the log."""
+
+ANOMALY_NOTES = Table("anomaly_notes", _NOTE_COLUMNS)
+"""All of them, each once; of an anomaly the highest version holds."""
+
 MIGRATIONS = Table("schema_migrations", ("number", "name", "checksum", "applied", "change"))
 """What `migrate` has done; the highest change of a number tells."""
 
@@ -497,6 +536,8 @@ STORED = (
     METER_RUN_STATUS_RAW,
     METER_RESULTS_RAW,
     METER_MODELS_RAW,
+    ANOMALIES_RAW,
+    ANOMALY_NOTES_RAW,
 )
 VIEWS = (
     READINGS,
@@ -513,4 +554,6 @@ VIEWS = (
     METER_RESULTS,
     METER_MODELS,
     PROJECT_SAVINGS,
+    ANOMALIES,
+    ANOMALY_NOTES,
 )

@@ -7,6 +7,7 @@ import pytest
 
 from schemas import topics, wire
 from schemas.anomaly import CLOSED, POWER, WARNING, Anomaly, AnomalySecond, anomaly_id, decode_anomaly
+from schemas.anomaly_note import AnomalyNote, decode_note
 from schemas.anomaly_state import AnomalyState, decode_state
 
 SAG = Anomaly(
@@ -49,7 +50,17 @@ def test_a_state_is_read_as_it_was_written() -> None:
     assert decode_state(value, lambda _: wire.raw_schema(topics.ANOMALY_STATE)) == state
 
 
-@pytest.mark.parametrize(("topic", "record"), [(topics.ANOMALIES, Anomaly), (topics.ANOMALY_STATE, AnomalyState)])
+def test_a_note_is_read_as_it_was_written() -> None:
+    said = AnomalyNote(SAG.id, True, "le démarrage du compresseur", "ann", 1_800_000_000_123)
+    key, value = said.message(9)
+    assert key == SAG.id.encode()
+    assert decode_note(value, lambda _: wire.raw_schema(topics.ANOMALY_NOTES)) == said
+
+
+RECORDS = [(topics.ANOMALIES, Anomaly), (topics.ANOMALY_STATE, AnomalyState), (topics.ANOMALY_NOTES, AnomalyNote)]
+
+
+@pytest.mark.parametrize(("topic", "record"), RECORDS)
 def test_the_record_has_the_fields_of_its_schema(topic: topics.Topic, record: type) -> None:
     schema = json.loads(topic.schema_path.read_text())
     assert [f.name for f in fields(record)] == [f["name"] for f in schema["fields"]]
