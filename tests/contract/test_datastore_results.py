@@ -86,6 +86,12 @@ async def test_a_run_shows_what_became_of_it(store: Store, meter: Kept) -> None:
         pytest.param("?projects=1+2", [1, 2, 3], id="of several"),
         pytest.param("?projects=2-9", [2], id="of a range"),
         pytest.param("?project=x", [], id="a filter that cannot be read selects nothing"),
+        pytest.param("?project=9", [], id="of a project that there is not"),
+        pytest.param("?project=1&project=2", [2], id="of a repeated filter the last"),
+        pytest.param("?projects=1-2&project=1", [1, 3], id="of both filters"),
+        pytest.param("?projects=1&project=2", [], id="of both filters, which have nothing in common"),
+        pytest.param("?projects=1,2", [], id="commas do not separate"),
+        pytest.param("?projects=", [], id="of no projects"),
         pytest.param("?page=2&limit=1", [1, 2, 3], id="unknown parameters are ignored"),
     ],
 )
@@ -94,6 +100,46 @@ async def test_results_and_savings_are_filtered(store: Store, meter: Kept, query
         meter.succeed(run, project)
     assert [r["id"] for r in await store.get(f"project_results/{query}")] == found
     assert [r["project_result"] for r in await store.get(f"project_savings/{query}")] == found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param("", [1, 2, 3], id="all, by rising primary key"),
+        pytest.param("?projects=1", [1, 3], id="of one project"),
+        pytest.param("?projects=2%2B9", [2], id="an encoded plus separates"),
+        pytest.param("?projects=", [], id="of no projects"),
+        pytest.param("?projects=a-b", [], id="of what is no range"),
+        pytest.param("?project=2&status=FAILED&page=9", [1, 2, 3], id="there is no other filter"),
+    ],
+)
+async def test_runs_are_filtered_by_projects(store: Store, query: str, found: list[int]) -> None:
+    assert [one["id"] for one in await store.get(f"project_runs/{query}")] == found
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param({}, {"project": ["This field is required."]}, id="no project"),
+        pytest.param({"project": None}, {"project": ["This field may not be null."]}, id="null"),
+        pytest.param({"project": 9}, {"project": ['Invalid pk "9" - object does not exist.']}, id="no such project"),
+        pytest.param({"project": "x"}, {"project": ["Incorrect type. Expected pk value, received str."]}, id="no key"),
+        pytest.param({"project": 1, "meter_class": None}, {"meter_class": ["Invalid meter_class"]}, id="null for a class"),
+        pytest.param(
+            [{"project": 1}],
+            {"non_field_errors": ["Invalid data. Expected a dictionary, but got list."]},
+            id="a list",
+        ),
+    ],
+)
+async def test_a_run_that_is_refused_is_not_queued(store: Store, meter: Kept, body: Any, said: Any) -> None:
+    assert (await store("POST", "project_runs/", body)).said == (400, said)
+    assert meter.queued == [1, 2, 3]
+
+
+async def test_there_is_no_sync_of_results_and_savings_are_one_list(store: Store) -> None:
+    assert (await store("POST", "project_results/sync/", [])).status == 405
+    assert (await store("GET", "project_savings/1/")).status == 404
 
 
 async def test_a_result_is_shown_until_it_is_deleted(store: Store, meter: Kept) -> None:
