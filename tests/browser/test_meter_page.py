@@ -2,10 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from infra.settings import Settings
 from tests.browser_columns import column
 from tests.fakes import linky_house
 from tests.fakes.website import Website, eventually
@@ -13,8 +15,17 @@ from tests.fakes.website import Website, eventually
 METER = "052165900001"
 
 
+@pytest.fixture(scope="module")
+def site(make_settings: Callable[..., Settings]) -> Iterator[Website]:
+    """A server whose clock goes on from six in the evening."""
+    ahead = linky_house.evening() - time.time()
+    running = Website(make_settings(), lambda: time.time() + ahead)
+    yield running
+    running.close()
+
+
 def test_a_live_meter_in_light_and_dark_on_a_desk_and_a_phone(site: Website, open_page: Callable[..., Page]) -> None:
-    now = int(time.time())
+    now = int(site.clock())
     hole = range(now // 60 * 60 - 2400, now // 60 * 60 - 1200)
     linky_house.fill_minutes(site.db, linky_house.minutes(METER, now - 86_400, now, [hole]))
     linky_house.fill_frames(site.db, METER, [now - s for s in range(60)])
@@ -37,7 +48,7 @@ def test_a_live_meter_in_light_and_dark_on_a_desk_and_a_phone(site: Website, ope
         assert label == page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--muted').trim()")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    newest = int(time.time())
+    newest = int(site.clock())
     linky_house.fill_frames(site.db, METER, [newest])
     eventually(lambda: column(page, "frames", "t")[-1] % 60_000 == newest % 60 * 1000, "the new frame, without a reload")
     expect(page.locator("#state")).to_have_text("live")

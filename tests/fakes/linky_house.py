@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -12,6 +14,13 @@ from sinks.clickhouse import ClickHouse
 BOOT = "b0"
 START_WH = 8_000_000
 LABELS = ("EASF01", "EASF02", "EAST")
+
+
+def evening(zone: str = "Europe/Paris") -> int:
+    """The newest six o'clock in the evening there, in UTC seconds: no day ends while a test looks at it."""
+    now = datetime.now(ZoneInfo(zone))
+    six = now.replace(hour=18, minute=0, second=0, microsecond=0)
+    return int((six if six <= now else six - timedelta(days=1)).timestamp())
 
 
 def power_va(at_s: int) -> int:

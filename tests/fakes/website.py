@@ -13,6 +13,7 @@ from sinks.clickhouse import ClickHouse
 from sinks.migrate import migrate
 from streams.catalog.commands import AddUser, IssueUserToken, RegisterSensor
 from streams.catalog.tokens import hash_of
+from tests.fakes.anomalies import FakeNotes
 from tests.fakes.catalog import FakeCatalog
 from web.api.replays import Replays
 from web.server import create_app, serve
@@ -28,6 +29,8 @@ class Website:
     Attributes:
         url: where it listens.
         db, catalog: what it shows; a test may change both.
+        clock: UTC seconds.
+        notes: what people said of anomalies.
 
     Args:
         clock: UTC seconds; None: the machine's.
@@ -35,10 +38,11 @@ class Website:
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] | None = None, replays: Replays | None = None) -> None:
-        self.settings, self._clock, self._replays = settings, clock, replays
+        self.settings, self.clock, self._replays = settings, clock or time.time, replays
         self.url = f"http://127.0.0.1:{settings.web_port}"
         self.db = ClickHouse(settings)
         migrate(self.db, settings)
+        self.notes = FakeNotes(self.db)
         self.catalog = people()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="website")
@@ -51,7 +55,8 @@ class Website:
     def start(self) -> None:
         async def begin() -> None:
             self._runner = await serve(
-                create_app(self.settings, self.db, self.catalog, self._clock, replays=self._replays), self.settings
+                create_app(self.settings, self.db, self.catalog, self.clock, replays=self._replays, notes=self.notes),
+                self.settings,
             )
 
         self.run(begin())

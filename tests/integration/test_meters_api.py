@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -19,14 +18,14 @@ from web.view.meter_day import iso
 
 METER, QUIET, PLAIN = "052165900001", "m0123456789abcdef0123", "052165900002"
 READER = {"Authorization": f"Bearer {website.READER}"}
-NOW = int(time.time())
+NOW = linky_house.evening()
 FROM = NOW // 60 * 60 - 3600
 HOLE = range(FROM + 600, FROM + 900)
 
 
 @pytest.fixture(scope="module")
 def site(make_settings: Callable[..., Settings]) -> Iterator[Website]:
-    running = Website(make_settings())
+    running = Website(make_settings(), lambda: NOW)
     linky_house.fill_minutes(running.db, linky_house.minutes(METER, FROM, NOW, [HOLE]))
     linky_house.fill_frames(running.db, METER, [NOW - s for s in range(30)])
     running.catalog.add(RegisterSensor(sensor_id=QUIET, secret_sha256="a" * 64, kind="linky", zone="Indian/Reunion"))

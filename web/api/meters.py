@@ -77,7 +77,7 @@ class MetersApi:
         minutes = await meter_queries.minutes(self._db, entry.meter_id, min(day.start_s, int(now_s) - 3600), day.end_s)
         mine = [one for one in minutes if one.minute_s >= day.start_s]
         link = meter_day.quality(one for one in minutes if one.minute_s >= now_s - 3600)
-        newest = mine[-1] if mine else None
+        newest = mine[-1] if mine else await self._last(entry)
         body = {
             **row(entry, now_s),
             "day": f"{day.date:%Y-%m-%d}",
@@ -85,8 +85,8 @@ class MetersApi:
             "tariff_name": tariff_text(newest.tariff, newest.tariff_name) if newest else "",
             "contract_va": newest.contract_va if newest else 0,
             "over_power": newest.over_power if newest else False,
-            "tempo_today": newest.tempo_today if newest else "none",
-            "tempo_tomorrow": newest.tempo_tomorrow if newest else "none",
+            "tempo_today": mine[-1].tempo_today if mine else "none",
+            "tempo_tomorrow": mine[-1].tempo_tomorrow if mine else "none",
             "clock_degraded": newest.clock_degraded if newest else False,
             "measured_pct": round(meter_day.covered_pct(mine, day, now_s), 2),
             "indexes": [
@@ -128,6 +128,13 @@ class MetersApi:
         name = f"{entry.meter_id}-{iso(since_s)[:10]}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return web.Response(text=sheet(found, entry.zone), content_type="text/csv", charset="utf-8", headers=headers)
+
+    async def _last(self, entry: Entry) -> Minute | None:
+        """What a meter said last when it has not spoken today: contract and tariff hold on."""
+        if entry.newest_s is None:
+            return None
+        last = await meter_queries.minutes(self._db, entry.meter_id, entry.newest_s - 3600, entry.newest_s + 1)
+        return last[-1] if last else None
 
     async def _known(self, request: web.Request) -> Entry:
         meter_id = request.match_info["meter_id"]
