@@ -15,37 +15,34 @@ T = TypeVar("T")
 _LATEST_US = 2**32 * 1_000_000
 
 _MOMENT = pa.timestamp("us", "UTC")
-_ANOMALY = pa.schema(
-    [
-        *((name, pa.string()) for name in ("id", "rule", "kind", "source")),
-        ("phase", pa.uint8()),
-        *((name, _MOMENT) for name in ("start_at", "end_at", "last_at")),
-        ("state", pa.string()),
-        ("final", pa.bool_()),
-        *((name, pa.string()) for name in ("severity", "unit")),
-        *((name, pa.int64()) for name in ("worst", "limit_value")),
-        *((name, pa.string()) for name in ("ieee1159", "en50160")),
-        ("details", pa.map_(pa.string(), pa.int64())),
-        ("sample_second", pa.list_(pa.uint32())),
-        ("sample_probe", pa.list_(pa.uint8())),
-        ("sample_power_mw", pa.list_(pa.list_(pa.int32()))),
-        ("sample_pf_pct", pa.list_(pa.list_(pa.int8()))),
-        ("sample_voltage_mv", pa.list_(pa.list_(pa.int32()))),
-        ("log_partition", pa.int32()),
-        ("log_offset", pa.int64()),
-        ("version", pa.uint64()),
-    ]
-)
-_NOTE = pa.schema(
-    [
-        ("anomaly", pa.string()),
-        ("acknowledged", pa.bool_()),
-        ("note", pa.string()),
-        ("said_by", pa.string()),
-        ("said_at", pa.timestamp("ms", "UTC")),
-        ("version", pa.uint64()),
-    ]
-)
+_ANOMALY_FIELDS: list[tuple[str, pa.DataType]] = [
+    *((name, pa.string()) for name in ("id", "rule", "kind", "source")),
+    ("phase", pa.uint8()),
+    *((name, _MOMENT) for name in ("start_at", "end_at", "last_at")),
+    ("state", pa.string()),
+    ("final", pa.bool_()),
+    *((name, pa.string()) for name in ("severity", "unit")),
+    *((name, pa.int64()) for name in ("worst", "limit_value")),
+    *((name, pa.string()) for name in ("ieee1159", "en50160")),
+    ("details", pa.map_(pa.string(), pa.int64())),
+    ("sample_second", pa.list_(pa.uint32())),
+    ("sample_probe", pa.list_(pa.uint8())),
+    ("sample_power_mw", pa.list_(pa.list_(pa.int32()))),
+    ("sample_pf_pct", pa.list_(pa.list_(pa.int8()))),
+    ("sample_voltage_mv", pa.list_(pa.list_(pa.int32()))),
+    ("log_partition", pa.int32()),
+    ("log_offset", pa.int64()),
+    ("version", pa.uint64()),
+]
+_NOTE_FIELDS: list[tuple[str, pa.DataType]] = [
+    ("anomaly", pa.string()),
+    ("acknowledged", pa.bool_()),
+    ("note", pa.string()),
+    ("said_by", pa.string()),
+    ("said_at", pa.timestamp("ms", "UTC")),
+    ("version", pa.uint64()),
+]
+_ANOMALY, _NOTE = pa.schema(_ANOMALY_FIELDS), pa.schema(_NOTE_FIELDS)
 
 
 def anomalies(

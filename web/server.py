@@ -16,7 +16,9 @@ from sinks.clickhouse import ClickHouse
 from streams.catalog.state import State
 from streams.catalog.view import view_of
 from web import assets, language
+from web.anomaly_notes import NoteLog, Notes
 from web.api import described, sensors
+from web.api.anomalies import AnomaliesApi
 from web.api.cost import CostApi
 from web.api.energy import EnergyApi
 from web.api.meters import MetersApi
@@ -63,6 +65,7 @@ def create_app(
     clock: Callable[[], float] | None = None,
     beside: Beside | None = None,
     replays: Replays | None = None,
+    notes: Notes | None = None,
 ) -> web.Application:
     """The application, to be run on settings.web_host:web_port; its parts start and stop with it.
 
@@ -72,6 +75,7 @@ def create_app(
         clock: UTC seconds, the machine's when None.
         beside: what else runs in this process: this server is no more alive and ready than that is.
         replays: what works for /api/v1/replays; None: that address is not there.
+        notes: where what people say of anomalies goes; None: the log.
 
     Raises:
         ConfigurationError: the key of registry tokens cannot be read.
@@ -80,7 +84,9 @@ def create_app(
     system = System(settings, site.ready, site.clock)
     bodies = Bodies()
     kept = RecordDoors(settings, clickhouse, catalog_view, bodies)
-    meter = MeterLog(settings.kafka, Registry(settings.registry, settings.schema_cache), clickhouse, catalog_view)
+    registry = Registry(settings.registry, settings.schema_cache)
+    meter = MeterLog(settings.kafka, registry, clickhouse, catalog_view)
+    notes = notes or NoteLog(settings.kafka, registry, clickhouse)
     endpoints = [*kept.endpoints(), *ResultsApi(catalog_view, meter).endpoints()]
     tokens = PartnerTokens(settings.registry_key)
     datastore = Datastore(
@@ -104,6 +110,7 @@ def create_app(
         await client.close()
         await kept.close()
         await meter.close()
+        await notes.close()
         site.sessions.save(site.clock())
 
     async def list_sensors(request: web.Request) -> web.Response:
@@ -128,7 +135,7 @@ def create_app(
             web.get("/api/v1/status", status),
         ]
     )
-    operations = [sensors.operation(list_sensors), *_operations(site)]
+    operations = [sensors.operation(list_sensors), *_operations(site, notes)]
     app.add_routes(operation.route() for operation in operations)
     all_operations = [*operations, *described.operations(replays=replays is not None)]
     app.add_routes(OpenApi(all_operations, datastore.described()).routes())
@@ -156,7 +163,7 @@ def _energy_pages(site: Site) -> list[web.RouteDef]:
     ]
 
 
-def _operations(site: Site) -> list[Operation]:
+def _operations(site: Site, notes: Notes) -> list[Operation]:
     """What can be done with the catalog; the more special path first."""
     catalog, clock = site.catalog, site.clock
     apis = (
@@ -168,6 +175,7 @@ def _operations(site: Site) -> list[Operation]:
         MetersApi(site.db, site.meters.meters, clock),
         EnergyApi(site.db, lambda: catalog.state, clock),
         CostApi(site.db, lambda: catalog.state, clock),
+        AnomaliesApi(site.db, lambda: catalog.state, site.fleet, notes, clock),
     )
     return [operation for api in apis for operation in api.operations()]
 

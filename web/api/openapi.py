@@ -29,6 +29,7 @@ _TAGS = {
     "sensors": "Registered sensors, and those that were heard of.",
     "sites": "Places with a time zone.",
     "meters": "Linkys: what they say now, their minutes.",
+    "anomalies": "What went wrong, when and how badly; who has seen it.",
     "energy": "Energy by period, demand, cost and bills.",
     datastore.TAG: datastore.ABOUT,
     "users": "People and their programs' tokens.",
