@@ -3,23 +3,14 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from infra.errors import PartUnavailable
-from infra.settings import Settings
-from sinks import tables
-from sinks.clickhouse import ClickHouse
-from sinks.migrate import migrate
-from tests.fakes.catalog import FakeCatalog
-from tests.fakes.datastore import BOTH, READ, WRITE, Store, datastore
-from tests.fakes.records import FakeRecordLog
-from web.datastore.body import BODY_MOST, Bodies
-from web.datastore.record_reads import RecordReads
-from web.datastore.records import RecordsApi
-from web.datastore.weather import WeatherApi
+from tests.fakes.datastore import BOTH, READ, WRITE, Store
+from tests.fakes.records import RecordParts
+from web.datastore.body import BODY_MOST
 
 LIST, SYNC, SYNC2 = "consumption_records/", "consumption_records/sync/", "consumption_records/sync2/"
 FAILED = (400, {"status": "error", "message": "Error attempting to sync"})
@@ -27,56 +18,9 @@ BAD_TIME = "Datetime has wrong format. Use one of these formats instead: YYYY-MM
 NUMBER, REQUIRED, NULL = "A valid number is required.", "This field is required.", "This field may not be null."
 
 
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
-    settings = Settings(data=tmp_path_factory.mktemp("records"), clickhouse_url="")
-    store = ClickHouse(settings)
-    try:
-        migrate(store, settings)
-        yield store
-    finally:
-        store.close()
-
-
-class Parts:
-    """What the API of records is made of, over a fake catalog that `datastore` makes."""
-
-    def __init__(self, shelf: ClickHouse) -> None:
-        self.log = FakeRecordLog(shelf, tables.CONSUMPTION_RAW)
-        self.weather_log = FakeRecordLog(shelf, tables.WEATHER_RAW)
-        self.catalog = FakeCatalog()  # until the API has its own
-        bodies = Bodies()
-        self.records = RecordsApi(self, bodies, RecordReads(shelf, tables.CONSUMPTION_RAW), self.log)
-        self.weather = WeatherApi(self, bodies, RecordReads(shelf, tables.WEATHER_RAW), self.weather_log)
-
-    @property
-    def state(self) -> Any:
-        return self.catalog.state
-
-
 @pytest.fixture
-async def parts(shelf: ClickHouse) -> Parts:
-    for table in (tables.CONSUMPTION_RAW, tables.WEATHER_RAW):
-        shelf.command(f"TRUNCATE TABLE {table.name}")
-    return Parts(shelf)
-
-
-@pytest.fixture
-async def store(parts: Parts) -> AsyncIterator[Store]:
-    endpoints = [*parts.records.endpoints(), *parts.weather.endpoints()]
-    async with datastore(records=parts.records, endpoints=endpoints) as store:
-        parts.catalog = store.catalog
-        yield store
-
-
-@pytest.fixture
-async def trace(store: Store) -> int:
-    """Of project ABC, E_C_S, without records."""
-    project = await store.project()
-    made = await store.post(
-        "consumption_metadatas/?summary=True", {"interpretation": "E_C_S", "unit": "KWH", "project": project["id"]}
-    )
-    return int(made["id"])
+def store(shelved: Store) -> Store:
+    return shelved
 
 
 def line(trace: int, start: str = "2014-01-01T00:00:00Z", value: Any = 1.5, **more: Any) -> dict[str, Any]:
@@ -346,7 +290,7 @@ async def test_a_trace_with_a_bad_record_is_not_made(store: Store) -> None:
     assert await store.get("consumption_metadatas/") == []
 
 
-async def test_the_store_s_silence_is_503_with_a_reason(store: Store, parts: Parts, trace: int) -> None:
+async def test_the_store_s_silence_is_503_with_a_reason(store: Store, parts: RecordParts, trace: int) -> None:
     parts.log.trouble = PartUnavailable("the records are safe in the log")
     assert (await store("POST", SYNC2, [synced(trace)])).said == (503, {"detail": "the records are safe in the log"})
 
@@ -585,37 +529,3 @@ async def test_a_million_rows_are_too_large_a_body_and_half_of_them_cut_in_the_m
     writer.close()
     await writer.wait_closed()
     assert await everything(store) == []
-
-
-# ---- weather
-
-
-async def test_weather_is_synced_by_station_kind_and_start(store: Store) -> None:
-    station = {
-        "station_id": "722880",
-        "label": "Burbank",
-        "zipcodes": ["91104"],
-        "timezone": "America/Los_Angeles",
-        "unit": "DEGC",
-    }
-    await store.post("weather_stations/", station)
-    batch = [
-        {"station_id": "722880", "start": "2014-01-01T00:00:00Z", "value": 11.5},
-        {"station_id": 722880, "start": "2014-01-01T00:00:00Z", "value": 9, "kind": "NORMAL"},
-        {"station_id": "722880", "start": "2014-01-01T00:00:00Z", "value": 12},
-    ]
-    assert (await store("POST", "weather_records/sync2/", batch)).said == (200, {"status": "success"})
-    row = {"id": 1, "station_id": "722880", "start": "2014-01-01T00:00:00Z", "value": 12.0, "kind": "OBSERVED"}
-    normal = {**row, "id": 2, "value": 9.0, "kind": "NORMAL"}
-    assert await store.get("weather_records/") == [row, normal]
-    assert await store.get("weather_records/?station_id=722880&kind=NORMAL") == [normal]
-    for nothing in ("station_id=x", "kind=x", "start=x", "start=2014-01-02T00:00"):
-        assert await store.get(f"weather_records/?{nothing}") == []
-
-
-@pytest.mark.parametrize("wrong", [{"station_id": "x"}, {"kind": "x"}, {"value": "x"}, {"start": "x"}], ids=str)
-async def test_weather_is_all_or_nothing(store: Store, wrong: dict[str, Any]) -> None:
-    await store.post("weather_stations/", {"station_id": "s", "timezone": "UTC", "unit": "DEGC"})
-    good = {"station_id": "s", "start": "2014-01-01T00:00:00Z", "value": 1}
-    assert (await store("POST", "weather_records/sync2/", [good, {**good, **wrong}])).said == FAILED
-    assert await store.get("weather_records/") == []

@@ -15,7 +15,7 @@ from web.datastore.answers import Document
 from web.datastore.kinds import NOT_NULL, iso
 from web.datastore.record_bodies import number
 from web.datastore.record_reads import RecordReads, among
-from web.datastore.sync import MISSING
+from web.datastore.sync import MISSING, label_of
 from web.identity import Catalog
 
 CREATED, UPDATED, SAME = "created", "updated", "unchanged - same record"
@@ -124,12 +124,12 @@ def _read_values(line: Line, record: Document) -> None:
 
 def trace_of(state: State, record: Document) -> int | None:
     """The trace a record names: the newest with its label if it names one that there is, else the newest."""
-    project = projects.by_label(state, str(record["project_id"]).strip())
+    project = projects.by_label(state, label_of(record["project_id"]) or "")
     if project is None:
         return None
     found = [one for one in traces.of_project(state, project.pk) if one.interpretation == record["interpretation"]]
-    if "label" in record:
-        label = record["label"] if record["label"] is None else str(record["label"]).strip()
+    label = label_of(record.get("label"))
+    if label is not None or record.get("label", "") is None:
         found = [one for one in found if one.label == label] or found
     return found[-1].pk if found else None
 

@@ -18,6 +18,7 @@ from web.datastore.record_bodies import SyncedWeather, Unfit
 from web.datastore.record_log import RecordsRefused
 from web.datastore.record_reads import Found, RecordReads, among, starts
 from web.datastore.records import Writes, streamed
+from web.datastore.sync import label_of
 from web.identity import Catalog
 
 PATH = f"{BASE}weather_records/"
@@ -68,13 +69,14 @@ class WeatherApi:
         return record_bodies.columns(body, SyncedWeather, self._series, blank=True)
 
     def _series(self, rows: list[SyncedWeather]) -> list[int]:
-        known: dict[tuple[str, str], int] = {}
-        for name, kind in {(str(row.station_id), str(row.kind)) for row in rows}:
-            pk = self._catalog.state.index.one("station", name.strip())
+        known: dict[tuple[str | None, str], int] = {}
+        named = [label_of(row.station_id) for row in rows]
+        for name, kind in {(name, str(row.kind)) for name, row in zip(named, rows, strict=True)}:
+            pk = None if name is None else self._catalog.state.index.one("station", name)
             if pk is None or kind not in (OBSERVED, NORMAL):
                 raise Unfit
             known[name, kind] = weather_series(pk, normal=kind == NORMAL)
-        return [known[str(row.station_id), str(row.kind)] for row in rows]
+        return [known[name, str(row.kind)] for name, row in zip(named, rows, strict=True)]
 
 
 def _condition(state: State, query: Query) -> str:
