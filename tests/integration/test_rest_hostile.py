@@ -52,7 +52,7 @@ def site(make_settings: Callable[..., Settings]) -> Iterator[Website]:
 
 
 async def test_any_request_of_the_document_and_beside_it(site: Website) -> None:
-    rng, statuses = random.Random(21), set()
+    rng, statuses = random.Random(5), set()
     async with aiohttp.ClientSession(site.url, headers={"Authorization": f"Bearer {ADMIN}"}) as http:
         async with http.get("/api/v1/openapi.json") as answer:
             paths = (await answer.json())["paths"]
