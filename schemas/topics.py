@@ -58,6 +58,14 @@ ANOMALY_STATE = Topic(
     # A start reads it whole: small segments are compacted soon.
     {**_FOR_EVER, "cleanup.policy": "compact", "segment.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.2"},
 )
+# One partition: whoever has it tells the receivers, and knows alone what they were told.
+NOTIFICATIONS = Topic(
+    "power.notifications",
+    "id",
+    "notification.avsc",
+    1,
+    {**_FOR_EVER, "cleanup.policy": "compact", "segment.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.2"},
+)
 DEAD_LETTERS = Topic("dead.letters", "source topic", "dead_letter.avsc", 1, _FOR_EVER)
 CATALOG = Topic("catalog.commands", "entity", "catalog_command.avsc", 1, _FOR_EVER)
 # One partition: the order of the log gives the records their ids. The log's own time says when an unfinished batch is given up.
@@ -82,6 +90,7 @@ ALL = (
     ANOMALIES,
     ANOMALY_STATE,
     ANOMALY_NOTES,
+    NOTIFICATIONS,
     DEAD_LETTERS,
     CATALOG,
     CONSUMPTION,
