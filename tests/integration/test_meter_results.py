@@ -68,6 +68,9 @@ class Copying:
                 "project_result": {
                     "id": task.run,
                     "project": task.project.pk,
+                    "eemeter_version": "none",
+                    "meter_class": task.meter_class,
+                    "meter_settings": task.meter_settings,
                     "derivative_aggregations": [],
                     "odd": math.nan,
                 },
@@ -158,7 +161,8 @@ async def test_a_run_ends_with_a_result_that_can_be_read_once_it_says_success(
     assert (status["status"], status["traceback"]) == ("SUCCESS", None)
     assert status["updated"] >= "2026"
     (result,) = await store.get("project_results/?project=1")
-    assert list(result) == ["id", "project", "derivative_aggregations", "odd", "added", "updated"]
+    names = ["id", "project", "eemeter_version", "meter_class", "meter_settings", "derivative_aggregations", "odd"]
+    assert list(result) == [*names, "added", "updated"]
     assert (result["id"], result["odd"]) == (run["id"], None)
     (saving,) = await store.get("project_savings/")
     assert saving["value"] == 2.5
@@ -170,6 +174,33 @@ async def test_a_run_ends_with_a_result_that_can_be_read_once_it_says_success(
     assert clickhouse.rows(f"SELECT value, n, energy_trace FROM project_savings WHERE run = {run['id']}") == [(2.5, 3, None)]
     assert clickhouse.rows(f"SELECT status, reasons FROM meter_models WHERE run = {run['id']}") == [("FAILURE", ["no records"])]
     until(lambda: sink.problem() is None, "the sink has nothing to say although a commit's marker stands behind its last message")
+
+
+async def test_a_partner_sees_the_result_of_the_highest_key_that_is_still_there(
+    meter: tuple[Store, MeterLog], sink: Sink, worker: Worker
+) -> None:
+    store, _ = meter
+    for label in ("ABC", "DEF", "GHI"):
+        await store.project(label)
+    token = (await store.post("registry/connections/", {"projects": [1, 2]}))["token"]
+
+    async def seen() -> list[int]:
+        said = await store("GET", "/registry/summary/", token=None, Authorization=f"Token {token}")
+        return sorted(one["project_result_pk"] for one in said.json["projects"])
+
+    assert await seen() == []  # no result, no line
+    runs = [(await store.post("project_runs/", {"project": pk}))["id"] for pk in (1, 1, 2, 3)]
+    ended: set[str] = set()
+    while ended != {"SUCCESS"}:
+        ended = {one["status"] for one in await store.get("project_runs/")}
+    first, second, other, _ = runs
+    assert await seen() == [second, other]
+    assert [one["id"] for one in await store.get("project_results/?projects=1")] == [first, second]
+    assert (await store("DELETE", f"project_results/{second}/")).status == 204
+    assert await seen() == [first, other]
+    assert (await store("DELETE", f"project_results/{first}/")).status == 204
+    assert (await store("DELETE", "projects/2/")).status == 204
+    assert await seen() == []
 
 
 async def test_a_run_that_was_numbered_and_never_sent_is_sent_and_done_once(

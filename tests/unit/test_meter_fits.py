@@ -7,6 +7,7 @@ import json
 import math
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -276,6 +277,52 @@ def test_the_development_seed_gives_eight_aggregations_and_twelve_model_results(
     rows = found["energy_trace_model_results"]
     assert len(rows) == 12
     assert {r["energy_trace"] for r in rows if r["status"] == "FAILURE"} == {2, 5}  # their baselines are too short
+
+
+def test_a_trace_of_any_kind_is_modelled_and_those_that_no_sum_names_are_passed_over() -> None:
+    """In the original one of the other four failed the whole run. What has a model comes first in the list."""
+    days = steady("2015-11-25T06:00:00+00:00", DAY_US, 790, 2.0)
+    kinds = ("E_C_S", "E_C_T", "E_C_N", "E_OSG_T", "E_OSG_C", "E_OSG_U", "NG_C_S")
+    traces = [Trace(pk, kind, "KWH", days) for pk, kind in enumerate(kinds, 2)]
+    found = compute(task(Trace(1, "E_C_S", "KWH", Columns.of()), *traces))["project_result"]
+    rows = found["energy_trace_model_results"]
+    assert [(r["energy_trace"], r["status"]) for r in rows] == [
+        *((pk, "SUCCESS") for pk in range(2, 9) for _ in range(2)),
+        *((1, "FAILURE"),) * 2,
+    ]
+    assert [r["modeling_period"] for r in rows] == [BASELINE, REPORTING] * 8
+    sums = {(a["trace_interpretation"], a["interpretation"]): a for a in found["derivative_aggregations"]}
+    assert len(sums) == len(found["derivative_aggregations"]) == 8
+    assert {name: sums[name, "annualized_weather_normal"]["baseline_value"] for name, _ in sums} == {
+        "ELECTRICITY_CONSUMPTION_SUPPLIED": pytest.approx(730.0),
+        "NATURAL_GAS_CONSUMPTION_SUPPLIED": pytest.approx(730.0),
+        "ALL_FUELS_CONSUMPTION_SUPPLIED": pytest.approx(1460.0),
+        "ELECTRICITY_ON_SITE_GENERATION_UNCONSUMED": pytest.approx(730.0),
+    }
+
+
+def test_estimated_bills_do_not_make_a_model_insufficient(result: Result) -> None:
+    """Joined into one bill they would be off-cycle to OpenDSM; it takes no notice of the flag itself."""
+    known = columns(GAS)
+    estimated = known.estimated.copy()
+    estimated[int(np.searchsorted(known.start_us, us("2016-03-01T00:00:00+00:00")))] = True
+    found = compute(task(Trace(1, "NG_C_S", "THM", Columns(known.start_us, known.value, estimated))))
+    rows = found["project_result"]["energy_trace_model_results"]
+    assert [(r["status"], r["n"]) for r in rows] == [("SUCCESS", 334), ("SUCCESS", 364)]
+    shared, plain = (model(of, pk, "BASELINE")["curve"]["metered"] for of, pk in ((found, 1), (result, 2)))
+    assert shared != plain
+    assert sum(shared) == pytest.approx(sum(plain), rel=1e-4)
+
+
+def test_a_normal_year_that_was_uploaded_is_what_annualized_is_predicted_over(result: Result) -> None:
+    year = part(columns("il-tempF"), "2016-01-01T06:00:00+00:00", "2017-01-01T06:00:00+00:00")
+    warm = replace(weather(), normal=Columns(year.start_us, year.value + 30.0, year.estimated))
+    found, plain = derivatives(compute(task(trace(1, GAS, "NG_C_S", "THM"), at=warm)), 1), derivatives(result, 2)
+    for period in (BASELINE, REPORTING):
+        annualized, gross = (found[period, name] for name in ("annualized_weather_normal", "gross_predicted"))
+        assert annualized["n"] == 365
+        assert annualized["value"] < 0.5 * plain[period, "annualized_weather_normal"]["value"]  # gas heats
+        assert gross["value"] == pytest.approx(plain[period, "gross_predicted"]["value"], rel=1e-6)  # over what was observed
 
 
 def test_a_day_with_one_hour_of_weather_is_no_day() -> None:
