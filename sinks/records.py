@@ -70,6 +70,8 @@ class RecordSink:
         self._read = 0  # the offset that comes next
         self.applied: int | None = None
         """The offset below which every batch that is whole is in the table; None: another member applies the topic, or nobody."""
+        self.turn = 0
+        """How often this member has begun to apply the topic: between two turns others may have written."""
         self._backoff_s = 0.0
         self._problem: str | None = f"waiting for the broker to assign {topic.name}"
         self._pulse = Pulse(f"sink of {topic.name}")
@@ -155,6 +157,7 @@ class RecordSink:
         except KafkaException as error:
             raise LogUnavailable(f"the broker does not give {self._topic.name}: {error}; trying again may help") from error
         self._open, self._place, self._read = OpenBatches(), here, here.resume
+        self.turn += 1
         self.applied = self._read
         self._problem, self._backoff_s = None, 0.0
 

@@ -25,6 +25,8 @@ from sinks import broker, metrics
 from sinks.broker import LogUnavailable, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.pulse import Pulse
+from sinks.quarter_sql import KINDS
+from sinks.rollup import generation
 from sinks.source_reads import hour_of, hours, records
 from streams.catalog.datastore.entries import Trace
 from streams.catalog.datastore.traces import with_source
@@ -71,6 +73,7 @@ class Applies(Protocol):
     """What is needed of sinks.records.RecordSink."""
 
     applied: int | None
+    turn: int
 
 
 class SourceFeed:
@@ -93,15 +96,18 @@ class SourceFeed:
         sink: Applies,
         sourced: Sourced,
         clock: Callable[[], float] = time.time,
+        every_s: float = EVERY_S,
     ) -> None:
         self._settings, self._store, self._registry, self._sink = settings, store, registry, sink
-        self._sourced, self._clock = sourced, clock
+        self._sourced, self._clock, self._every_s = sourced, clock, every_s
         self._stop = threading.Event()
         self._producer: SafeProducer | None = None
         self._behind: int | None = None
         """The offset up to which consumption.records must be applied before anything is compared; None: not known."""
+        self._turn = 0
         self._whole: dict[int, Trace] = {}  # traces of which every hour was looked at since `_whole_at`
         self._whole_at, self._whole_every_s = 0.0, WHOLE_EVERY_S
+        self._exchanges: tuple[int, ...] = ()  # of each table of minutes with a replay's, when `_whole` began
         self._problem: str | None = None
         self._pulse = Pulse("feed of traces with a source")
 
@@ -116,10 +122,10 @@ class SourceFeed:
                 self._problem = None
             except PowermonError as error:
                 looked, self._problem, self._behind = True, f"traces with a source do not grow: {error}", None
-                log.warning("nothing is lost, will try again", reason=str(error), after_s=EVERY_S)
+                log.warning("nothing is lost, will try again", reason=str(error), after_s=self._every_s)
             took_s = time.monotonic() - began
             self._whole_every_s = max(self._whole_every_s, REST * took_s)
-            pause_s = min(max(EVERY_S, REST * took_s), WHOLE_EVERY_S) if looked else _WAIT_S
+            pause_s = min(max(self._every_s, REST * took_s), WHOLE_EVERY_S) if looked else _WAIT_S
 
     def stop(self) -> None:
         """Let `work` finish the trace in hand and return."""
@@ -145,11 +151,12 @@ class SourceFeed:
         if traces is None:
             return False
         now_s = self._clock()
-        if not self._whole_at <= now_s < self._whole_at + self._whole_every_s:
-            self._whole, self._whole_at, self._whole_every_s = {}, now_s, WHOLE_EVERY_S
+        exchanges = tuple(generation(self._store, kind) for kind in KINDS)
+        if exchanges != self._exchanges or not self._whole_at <= now_s < self._whole_at + self._whole_every_s:
+            self._whole, self._whole_at, self._whole_every_s, self._exchanges = {}, now_s, WHOLE_EVERY_S, exchanges
         with metrics.SOURCE_SECONDS.time():
             for trace in traces:
-                if self._stop.is_set() or self._sink.applied is None:
+                if self._stop.is_set() or self._sink.applied is None or self._sink.turn != self._turn:
                     return False
                 self._pulse.beat()
                 self._look_at(trace, now_s)
@@ -158,12 +165,11 @@ class SourceFeed:
 
     def _is_applied(self) -> bool:
         """Whether this process applies the topic, and all that was written before it could read is in the table."""
-        applied = self._sink.applied
+        turn, applied = self._sink.turn, self._sink.applied  # in this order: a turn that begins now is seen before the next trace
         if applied is None:
-            self._behind = None
             return False
-        if self._behind is None:
-            self._behind = self._end()
+        if self._behind is None or turn != self._turn:  # others may have written between two turns
+            self._behind, self._turn = self._end(), turn
         return applied >= self._behind
 
     def _look_at(self, trace: Trace, now_s: float) -> None:
