@@ -39,6 +39,23 @@ async def test_any_body_of_any_shape(store: Store) -> None:
         assert answer.json
 
 
+async def test_any_record_of_any_shape(shelved: Store, trace: int) -> None:
+    await shelved.post("weather_stations/", {"station_id": "s"})
+    rng = random.Random(11)
+    good = {"project_id": "ABC", "interpretation": "E_C_S", "start": "2014-01-01T00:00Z", "value": 1, "estimated": False}
+    good |= {"metadata": trace, "metadata_id": trace, "station_id": "s", "kind": "NORMAL", "label": None}
+    for _ in range(250):
+        body: Any = {**(good if rng.random() < 0.7 else {}), **{name: rng.choice(VALUES) for name in rng.sample([*good], 2)}}
+        path = rng.choice(
+            ("consumption_records/", "consumption_records/sync/", "consumption_records/sync2/", "weather_records/sync2/")
+        )
+        answer = await shelved("POST", path, rng.choice((body, [body], [body, rng.choice(VALUES), body])))
+        assert answer.status < 500, (path, body)
+        assert answer.json != ""
+        for row in await shelved.get("consumption_records/"):
+            assert (row["metadata"], isinstance(row["estimated"], bool), row["start"][-1]) == (trace, True, "Z")
+
+
 async def test_any_bytes(store: Store) -> None:
     rng = random.Random(8)
     for body in itertools.islice(hostile.bodies(9, hostile.VALID), 300):

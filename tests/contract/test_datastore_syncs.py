@@ -1,4 +1,4 @@
-"""The common rules of a sync, at each of the catalog's four; records' own are in test_datastore_records.py."""
+"""The common rules of a sync, at each of the catalog's five; records' own are in test_datastore_records.py."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +85,13 @@ SYNCS = (
         {"project": "project_project_id", "interpretation": "interpretation", "label": "label"},
         "?summary=True",
     ),
+    Sync(
+        "weather_stations",
+        {"station_id": "new", "label": None, "zipcodes": ["91104"], "timezone": "UTC", "unit": "DEGC"},
+        ("station_id",),
+        {"label": "l", "zipcodes": [], "timezone": "Asia/Seoul", "unit": "DEGF"},
+        {"station_id": "station_id"},
+    ),
 )
 FIELDS = [pytest.param(sync, name, id=f"{sync}, {name}") for sync in SYNCS for name in sync.record]
 
@@ -145,6 +152,10 @@ async def test_a_missing_field_is_named_in_quotes_and_the_others_go_through(know
         pytest.param(3, {"unit": "FOO"}, BAD, id="an unknown unit"),
         pytest.param(3, {"unit": 5}, BAD, id="a unit that is a number"),
         pytest.param(3, {"unit": None}, NULL, id="a null unit"),
+        pytest.param(4, {"unit": "KELVIN"}, BAD, id="an unknown unit of temperature"),
+        pytest.param(4, {"timezone": "Mars/Base"}, BAD, id="an unknown time zone"),
+        pytest.param(4, {"zipcodes": "91104"}, BAD, id="zipcodes that are no list"),
+        pytest.param(4, {"zipcodes": None}, NULL, id="null zipcodes"),
     ],
 )
 async def test_a_value_that_does_not_fit_says_what_it_would_have_done_and_stores_nothing(

@@ -136,8 +136,14 @@ def test_the_whole_tutorial(client: Client) -> None:
         {"id": k + 1, "start": f"2010-0{k + 1}-01T00:00:00Z", "value": value, "estimated": False, "metadata": 1}
         for k, value in enumerate((None, 1.0, 1.0))
     ]
+    traces = client.get("/consumption_metadatas/?summary=True&projects=1").json()
+    held = [len(client.get(f"/consumption_records/?metadata={one['id']}").json()) for one in traces]
+    assert held == [60, 1_218, 140_161, 35_041, 25_945, 87_601]
     # 4
     assert (client.delete("/projects/1/").status_code, client.get("/projects/1/").status_code) == (204, 404)
+    assert [client.get(f"/consumption_metadatas/{one['id']}/").status_code for one in traces] == [404] * 6
+    assert [client.get(f"/consumption_records/{path}").status_code for path in ("1/", "290026/")] == [404, 404]
+    assert client.get("/consumption_records/").json() == []
     # 5, 6
     body = {
         "project_id": "ABC",

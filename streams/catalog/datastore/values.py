@@ -30,7 +30,8 @@ def boolean(value: object) -> bool:
         found = _FLAGS.get(str(value).strip().lower())
         if found is not None:
             return found
-    raise ValueError(f'"{value}" is not a valid boolean.')
+    said = type(value).__name__ if isinstance(value, list | dict) else str(value)[:100]
+    raise ValueError(f'"{said}" is not a valid boolean.')
 
 
 def text(value: object) -> str:
