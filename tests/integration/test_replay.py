@@ -25,7 +25,9 @@ from schemas.units import UNITS
 from streams.core.replay_plan import Names
 from tests.builders import reading
 from tests.stack import Stack, ends
+from tests.stack import publish as publish_all
 from tests.tic_minutes import T0, frame, meter_minute
+from tests.tutorial import Client
 from tests.waiting import until
 
 POSTS = Path(__file__).parents[1] / "golden" / "sensor_hour" / "posts.ndjson.gz"
@@ -87,17 +89,17 @@ def energy(stack: Stack) -> int:
     return int(stack.rows(f"SELECT energy_mws FROM minutes WHERE {which}")[0]["energy_mws"])
 
 
-def spoil(stack: Stack) -> None:
+def spoil(stack: Stack, sensor: str = SENSOR, minute_s: int = MINUTE_S) -> None:
     """Let the live table hold a wrong row, as a bug would have left it: the right version, 3,600 mW s too much."""
-    which = f"sensor_id = '{SENSOR}' AND minute = toDateTime({MINUTE_S}, 'UTC')"
+    which = f"sensor_id = '{sensor}' AND minute = toDateTime({minute_s}, 'UTC')"
     rows = stack.rows(f"SELECT * FROM minutes_raw FINAL WHERE {which} ORDER BY probe")
     probes = [
         {**{name: int(v) for name, v in row.items() if name not in ("sensor_id", "minute")}, "probe_id": row["probe"]}
         for row in rows
     ]
     probes[0]["energy_units"] += 3600 * UNITS
-    minute = {"sensor_id": SENSOR, "minute_s": MINUTE_S, "version": probes[0]["version"], "probes": probes}
-    publish(stack, topics.MINUTES, SENSOR, wire.encode(topics.MINUTES, schema_id(stack, topics.MINUTES), minute))
+    minute = {"sensor_id": sensor, "minute_s": minute_s, "version": probes[0]["version"], "probes": probes}
+    publish(stack, topics.MINUTES, sensor, wire.encode(topics.MINUTES, schema_id(stack, topics.MINUTES), minute))
 
 
 def newest(stack: Stack) -> int:
@@ -146,6 +148,36 @@ def test_a_wrong_row_is_found_swapped_away_and_back(stack: Stack) -> None:
     assert replay(stack, "fresh", "--diff")["diff"]["differing"] == 1  # against what it replaced
     stack.run("replay", "--into", "fresh", "--delete")
     assert energy(stack) == right
+
+
+def test_hours_of_a_trace_follow_a_swap_and_its_undo(stack: Stack) -> None:
+    sensor, hour_s = "grehours000001", 1_772_701_200  # 2026-03-05T09:00:00Z
+    stack.run("sensors", "add", sensor)
+    head = wire.header(schema_id(stack, topics.READINGS))
+    hour = [reading(sensor, hour_s + s) for s in range(3600)]
+    values = [(sensor.encode(), head + wire.encode_sensor_reading(0, one)[wire.HEADER :]) for one in hour]
+    publish_all(stack.settings, topics.READINGS, values)
+    mine = f"sensor_id = '{sensor}'"
+    until(lambda: stack.rows(f"SELECT sum(seconds) AS n FROM minutes WHERE {mine}")[0]["n"] in (10_800, "10800"), "the hour", 60)
+    replay(stack, "hours", "--sensor", sensor)
+    spoil(stack, sensor, hour_s + 600)
+    wrong = sum(int(row["import_mws"]) for row in stack.rows(f"SELECT import_mws FROM energy_minutes WHERE {mine}"))
+
+    source = {"kind": "power", "id": sensor, "energy": "import"}
+    api = Client(stack.settings.web, stack.run("tokens", "issue", "--user", "admin").strip())
+    trace = api.post("/consumption_metadatas/", {"interpretation": "E_C_S", "unit": "KWH", "source": source}).json()["id"]
+
+    def held() -> list[tuple[str, float | None]]:
+        return [(one["start"], one["value"]) for one in api.get(f"/consumption_records/?metadata={trace}").json()]
+
+    def hours(mws: int) -> list[tuple[str, float | None]]:
+        return [("2026-03-05T09:00:00Z", mws / 3.6e9), ("2026-03-05T10:00:00Z", None)]
+
+    until(lambda: held() == hours(wrong), "the wrong hour", 60)
+    replay(stack, "hours", "--swap")
+    until(lambda: held() == hours(wrong - 3600), "the hour of the replay", 60)
+    stack.run("replay", "--into", "hours", "--undo")
+    until(lambda: held() == hours(wrong), "the hour from before", 60)
 
 
 def test_some_minutes_of_some_sensors(stack: Stack) -> None:
