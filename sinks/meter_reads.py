@@ -29,6 +29,12 @@ def savings(store: ClickHouse, runs: Sequence[int]) -> list[dict[str, Any]]:
     return [row for _, rows in _rows(store, "run, savings", tables.METER_RESULTS.name, runs) for row in json.loads(rows)]
 
 
+def models(store: ClickHouse, runs: Sequence[int]) -> Rows:
+    """(run, project, trace, period, status, kind, first and end microsecond, reasons, warnings) of each model of runs."""
+    columns = "run, project, energy_trace, modeling_period, status, kind, start_us, end_us, reasons, warnings"
+    return sorted(_rows(store, columns, tables.METER_MODELS.name, runs), key=lambda row: (row[0], row[2], row[3]))
+
+
 def latest(store: ClickHouse, runs: Sequence[int]) -> list[int]:
     """Of these runs, by project, the last one that has a result."""
     by_project = {project: run for run, project in _rows(store, "run, project", tables.METER_RESULTS.name, runs)}

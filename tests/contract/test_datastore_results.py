@@ -36,6 +36,9 @@ class Kept:
     async def savings(self, runs: Sequence[int]) -> list[dict[str, Any]]:
         return [{"project_result": run, "value": 1.5} for run in sorted(runs) if run in self.found]
 
+    async def models(self, runs: Sequence[int]) -> list[dict[str, Any]]:
+        return [{"project_result": run, "reasons": ["no weather"]} for run in sorted(runs) if run in self.found]
+
     async def latest(self, projects: Sequence[int]) -> list[dict[str, Any]]:
         return []
 
@@ -100,6 +103,7 @@ async def test_results_and_savings_are_filtered(store: Store, meter: Kept, query
         meter.succeed(run, project)
     assert [r["id"] for r in await store.get(f"project_results/{query}")] == found
     assert [r["project_result"] for r in await store.get(f"project_savings/{query}")] == found
+    assert [r["project_result"] for r in await store.get(f"project_models/{query}")] == found
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,7 @@ async def test_a_result_is_shown_until_it_is_deleted(store: Store, meter: Kept) 
     for method in ("GET", "DELETE"):
         assert (await store(method, "project_results/1/")).said == (404, {"detail": "Not found."})
     assert await store.get("project_results/") == []
-    assert await store.get("project_savings/") == []
+    assert await store.get("project_savings/") == await store.get("project_models/") == []
     assert (await store.get("project_runs/1/"))["status"] == "SUCCESS"
 
 
@@ -160,7 +164,13 @@ async def test_a_result_that_is_not_there_is_404(store: Store, pk: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "project_results/"), ("PUT", "project_results/1/"), ("PATCH", "project_results/1/"), ("POST", "project_savings/")],
+    [
+        ("POST", "project_results/"),
+        ("PUT", "project_results/1/"),
+        ("PATCH", "project_results/1/"),
+        ("POST", "project_savings/"),
+        ("POST", "project_models/"),
+    ],
 )
 async def test_clients_have_no_business_writing_results(store: Store, method: str, path: str) -> None:
     assert (await store(method, path, {})).said == (405, {"detail": f'Method "{method}" not allowed.'})

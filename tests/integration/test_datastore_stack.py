@@ -200,6 +200,13 @@ def test_the_whole_tutorial(client: Client) -> None:
     (result,) = client.get("/project_results/").json()
     check_result(result, done)
     check_savings(client.get("/project_savings/?project=2").json(), result)
+    until(lambda: len(client.get("/project_models/?project=2").json()) == 2, "its models are there too")
+    models = client.get("/project_models/?project=2").json()
+    assert [(one["energy_trace"], one["interpretation"], one["kind"], one["reasons"]) for one in models] == [
+        (7, "BASELINE", "daily", []),
+        (7, "REPORTING", "daily", []),
+    ]
+    assert models[0]["end_date"] <= "2013-06-01T00:00:00Z" < models[1]["start_date"]
     # and what a partner sees of it
     token = client.post("/registry/connections/", {"projects": [2]}).json()["token"]
     address = client.base.replace("/api/v1", "/registry/summary/")
@@ -216,7 +223,7 @@ def test_every_address_of_the_datastore_is_described(client: Client) -> None:
     wanted = {f"/api/v1/{name}/" for name in lists} | {f"/api/v1/{name}/{{pk}}/" for name in lists}
     wanted |= {f"/api/v1/{name}/sync/" for name in (*full, *synced, "weather_stations")}
     wanted |= {"/api/v1/", "/api/v1/consumption_records/sync2/", "/api/v1/weather_records/sync2/", "/registry/summary/"}
-    wanted |= {"/api/v1/project_savings/", "/api/v1/weather_stations/", "/api/v1/weather_records/"}
+    wanted |= {"/api/v1/project_models/", "/api/v1/project_savings/", "/api/v1/weather_stations/", "/api/v1/weather_records/"}
     assert wanted - set(described) == set()
     assert [path for path in wanted if path.split("{")[0] not in page] == []
 

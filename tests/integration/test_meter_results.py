@@ -172,6 +172,15 @@ async def test_a_run_ends_with_a_result_that_can_be_read_once_it_says_success(
     assert task.weather is not None
     assert (task.weather.station_id, task.weather.timezone, len(task.weather.observed)) == ("X", "America/Los_Angeles", 0)
     assert clickhouse.rows(f"SELECT value, n, energy_trace FROM project_savings WHERE run = {run['id']}") == [(2.5, 3, None)]
+    models: list[dict[str, Any]] = []
+    while not models:  # they may come a moment after SUCCESS
+        models = await store.get("project_models/?projects=1")
+    (modelled,) = models
+    assert list(modelled.items()) == [
+        *(("project", 1), ("project_result", run["id"]), ("energy_trace", 1), ("interpretation", "BASELINE")),
+        *(("status", "FAILURE"), ("kind", None), ("start_date", None), ("end_date", None)),
+        *(("reasons", ["no records"]), ("warnings", [])),
+    ]
     assert clickhouse.rows(f"SELECT status, reasons FROM meter_models WHERE run = {run['id']}") == [("FAILURE", ["no records"])]
     until(lambda: sink.problem() is None, "the sink has nothing to say although a commit's marker stands behind its last message")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -76,6 +77,10 @@ class MeterLog:
         """What runs say was saved, by rising run."""
         return await self._store.run(meter_reads.savings, self._store, runs)
 
+    async def models(self, runs: Sequence[int]) -> list[Document]:
+        """Each model of runs, by rising run and trace: over which time, or why there is none."""
+        return [_model(row) for row in await self._store.run(meter_reads.models, self._store, runs)]
+
     async def latest(self, projects: Sequence[int]) -> Sequence[Document]:
         """The latest result of each of these projects that has one."""
         wanted = set(projects)
@@ -117,3 +122,19 @@ class MeterLog:
                     log.info("runs sent again of which nothing was known", runs=again)
             except PartUnavailable as error:
                 log.warning("runs that were never sent are looked for later", reason=str(error))
+
+
+def _model(row: tuple[Any, ...]) -> Document:
+    run, project, trace, period, status, kind, start_us, end_us, reasons, warnings = row
+    return {
+        "project": project,
+        "project_result": run,
+        "energy_trace": trace,
+        "interpretation": period,
+        "status": status,
+        "kind": kind or None,
+        "start_date": None if start_us is None else iso(start_us),
+        "end_date": None if end_us is None else iso(end_us),
+        "reasons": list(reasons),
+        "warnings": list(warnings),
+    }

@@ -1,4 +1,4 @@
-"""/project_results/ and /project_savings/: what runs found. Clients read and remove; only the meter writes."""
+"""/project_results/, /project_savings/ and /project_models/: what runs found. Clients read and remove; only the meter writes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -21,6 +21,7 @@ class Results(Protocol):
 
     async def results(self, runs: Sequence[int]) -> list[Document]: ...
     async def savings(self, runs: Sequence[int]) -> list[Document]: ...
+    async def models(self, runs: Sequence[int]) -> list[Document]: ...
 
 
 class ResultsApi:
@@ -33,10 +34,14 @@ class ResultsApi:
         results, savings = f"{BASE}project_results/", f"{BASE}project_savings/"
         about = {"GET": "What runs found", "DELETE": "Show a result no more; its run stays"}
         saved = {"GET": "What each run says was saved, in kWh: baseline minus reporting, with half-widths"}
+        modelled = {
+            "GET": "Each model of each run: over which time, or the reasons why there is none; and what is to be known of it"
+        }
         return [
             Endpoint(results, {"GET": self.every}, about=about, filters=tuple(_FILTERS)),
             Endpoint(f"{results}{{pk}}/", {"GET": self.show, "DELETE": self.remove}, about=about),
             Endpoint(savings, {"GET": self.savings}, about=saved, filters=tuple(_FILTERS)),
+            Endpoint(f"{BASE}project_models/", {"GET": self.models}, about=modelled, filters=tuple(_FILTERS)),
         ]
 
     async def every(self, request: web.Request) -> web.StreamResponse:
@@ -54,6 +59,9 @@ class ResultsApi:
 
     async def savings(self, request: web.Request) -> web.StreamResponse:
         return answer(await self._kept.savings(self._shown(request)))
+
+    async def models(self, request: web.Request) -> web.StreamResponse:
+        return answer(await self._kept.models(self._shown(request)))
 
     def _shown(self, request: web.Request) -> list[int]:
         """The runs whose results a list may show."""
