@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sinks.clickhouse import ClickHouse
-
-Row = dict[str, Any]
+from web.view.anomaly_facts import Row
 
 _FACTS = (
     "id, rule, kind, source, phase, toUnixTimestamp64Micro(start_at) AS start_us, toUnixTimestamp64Micro(end_at) AS end_us, "
@@ -30,6 +29,14 @@ SAID = "SELECT 1 FROM anomaly_notes_raw WHERE anomaly = {id:String} AND version 
 OPEN = f"""
 SELECT source, rule, id, severity, toUnixTimestamp64Micro(start_at) AS start_us
 FROM anomalies_raw FINAL WHERE state = 'open' ORDER BY start_at {_FINAL}
+"""
+
+MINUTES = """
+SELECT toInt64(toUnixTimestamp(minute)) AS minute_s, toInt64(probe) AS probe, toFloat64(power_mean_mw) AS power_mw,
+    toFloat64(pf_mean_pct) AS pf_pct, toFloat64(voltage_mean_mv) AS voltage_mv
+FROM minutes
+WHERE sensor_id = {sensor:String} AND minute >= fromUnixTimestamp({since:Int64}) AND minute < fromUnixTimestamp({until:Int64})
+ORDER BY minute, probe
 """
 
 
@@ -93,6 +100,13 @@ async def history(db: ClickHouse, anomaly: str) -> list[Row]:
 async def open_ones(db: ClickHouse) -> list[Row]:
     """Every anomaly that goes on: its source, rule, id, severity and start, the oldest first."""
     return _rows(await db.run(db.arrow, OPEN))
+
+
+async def minutes(db: ClickHouse, sensor: str, since_s: int, until_s: int) -> list[tuple[int, int, float, float, float]]:
+    """Minutes of a 3-phase sensor: UTC second, phase 1 to 3, mean power in mW, power factor in percent, voltage in mV."""
+    table = await db.run(db.arrow, MINUTES, {"sensor": sensor, "since": since_s, "until": until_s})
+    names = ("minute_s", "probe", "power_mw", "pf_pct", "voltage_mv")
+    return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 
 
 async def is_stored(db: ClickHouse, anomaly: str, version: int) -> bool:

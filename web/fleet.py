@@ -6,17 +6,19 @@ Looked up only when a page asks, at most every REFRESH_S however many ask.
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from infra.errors import PowermonError
 from sinks.clickhouse import ClickHouse
 from streams.catalog.state import State
-from web import queries
+from web import anomaly_queries, queries
 from web.meters import Meters
 from web.view.fleet import Entry
 
 REFRESH_S = 1.5
 DEEP_S = 30.0
+ANOMALIES_S = 4.0
 RECENT_S = 15
 """How far back the quick look goes."""
 AHEAD_S = 330
@@ -38,7 +40,8 @@ class Fleet:
         self._db, self._state, self._clock, self._meters = db, state, clock, meters
         self._newest: dict[str, int] = {}
         self._power: dict[str, float] = {}
-        self._looked_s = self._deep_s = -math.inf
+        self._open: Counter[str] = Counter()
+        self._looked_s = self._deep_s = self._anomalies_s = -math.inf
         self._lock = asyncio.Lock()
         self.trouble: str | None = None
         """Why the last look failed; None when it did not."""
@@ -65,6 +68,7 @@ class Fleet:
                 power_mw=self._power.get(name, math.nan),
                 sensor=sensors.get(name),
                 apparent_va=linkys[name].apparent_va if name in linkys else None,
+                anomalies=self._open[name],
             )
             for name in sensors.keys() | self._newest.keys()
         ]
@@ -96,6 +100,10 @@ class Fleet:
         recent = await queries.fleet_now(self._db, int(now_s) - RECENT_S)
         self._merge({name: newest for name, (newest, _) in recent.items()}, now_s)
         self._power = {name: power for name, (_, power) in recent.items()}
+
+        if now_s - self._anomalies_s >= ANOMALIES_S:
+            self._open = Counter(row["source"] for row in await anomaly_queries.open_ones(self._db))
+            self._anomalies_s = now_s
 
     def _merge(self, newest: dict[str, int], now_s: float) -> None:
         for name, second in newest.items():

@@ -17,6 +17,7 @@ from streams.catalog.state import State
 from streams.catalog.view import view_of
 from web import assets, language
 from web.anomaly_notes import NoteLog, Notes
+from web.anomaly_pages import AnomalyPages, Around
 from web.api import described, sensors
 from web.api.anomalies import AnomaliesApi
 from web.api.cost import CostApi
@@ -149,7 +150,7 @@ def create_app(
 
 
 def _energy_pages(site: Site) -> list[web.RouteDef]:
-    """Energy, demand and cost."""
+    """Energy, demand, cost and anomalies."""
 
     def state() -> State:
         return site.catalog.state
@@ -160,6 +161,7 @@ def _energy_pages(site: Site) -> list[web.RouteDef]:
         *EnergyPages(source, chosen, shell, clock).routes(),
         *DemandPages(costs, source.rows, chosen, shell, clock).routes(),
         *CostPages(Bills(db, state, clock), costs, state, chosen, shell, clock).routes(),
+        *AnomalyPages(Around(db, state, site.fleet.entries, shell, clock, on=site.settings.anomalies)).routes(),
     ]
 
 

@@ -143,8 +143,8 @@ async def test_a_silence_that_goes_on_lasts_until_now(http: aiohttp.ClientSessio
 async def test_which_sensors_are_silent_and_since_when(http: aiohttp.ClientSession) -> None:
     said = await told(http, "silent-sensors?site=mill")
     assert [(one["sensor_id"], one["since"], one["silent_s"], one["anomaly"]) for one in said["sensors"]] == [
-        (OTHER, None, None, None),
         (QUIET, "2026-05-29T00:01:40Z", 43_100, SILENCE.id),
+        (OTHER, None, None, None),
     ]
 
 

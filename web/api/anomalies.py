@@ -12,16 +12,17 @@ from sinks.clickhouse import ClickHouse
 from streams.catalog.admin.facts import Wanted
 from streams.catalog.admin.fields import FieldError, shown
 from streams.catalog.state import State
-from web import anomaly_facts as facts
 from web import anomaly_queries
 from web.anomaly_notes import Notes
-from web.anomaly_queries import Asked, Row
+from web.anomaly_queries import Asked
 from web.api import anomaly_schemas, schemas
 from web.api.answer_table import PARAMETER, answer, described, form_of
 from web.api.moments import MOMENT, moment
 from web.api.operation import LIMIT, LIMIT_MOST, Operation, Refused, members, number
 from web.fleet import Fleet
 from web.identity import IDENTITY
+from web.view import anomaly_facts as facts
+from web.view.anomaly_facts import Row
 from web.view.fleet import Entry
 
 _TAG = "anomalies"
@@ -110,7 +111,7 @@ class AnomaliesApi:
         form, site, now_s = form_of(request), request.query.get("site", ""), self._clock()
         entries = [one for one in await self._fleet.entries() if _waited_for(one, site) and not one.live(now_s)]
         silences = {row["source"]: row for row in await anomaly_queries.open_ones(self._db) if row["rule"] == "silence"}
-        entries.sort(key=lambda one: (-1 if one.newest_s is None else one.newest_s, one.sensor_id))
+        entries.sort(key=lambda one: (one.newest_s is None, one.newest_s or 0, one.sensor_id))
         rows = [facts.silent(one.sensor, one.newest_s, silences.get(one.sensor_id), now_s) for one in entries]
         return answer(form, {"total": len(rows)}, "sensors", rows, facts.SILENT_COLUMNS, "silent-sensors")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas.anomaly_note import NOTE_MOST
-from web import anomaly_facts as facts
+from web.view import anomaly_facts as facts
 
 Document = dict[str, Any]
 

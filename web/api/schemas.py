@@ -155,6 +155,7 @@ def _listed() -> Document:
             "address": known,
             "category": known,
             "site": known,
+            "anomalies": {**_COUNT, "description": "that go on"},
         }
     )
 

@@ -1,13 +1,10 @@
-// Pages of energy, demand and cost: takes the next view from the server and puts in what differs, without a reload. It decides nothing.
+// The plots of energy, demand and cost. They decide nothing: go.js brings each view.
 (() => {
   const $ = (id) => document.getElementById(id)
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
   const powermon = window.powermon
   const SOURCES = ["bars", "before", "lines", "covered", "gaps"]
   let model = null
-  let view = JSON.parse($("view")?.textContent ?? "{}")
-  let asked = 0
-  let timer = 0
 
   // ---- the plots
 
@@ -24,6 +21,7 @@
   }
 
   function ticks() {
+    const view = powermon.view
     const width = $("main").clientWidth - 90
     const all = view.ticks ?? []
     const wide = Math.max(1, ...all.map(([, text]) => text.length)) * 8 + 14
@@ -35,6 +33,7 @@
   }
 
   function draw() {
+    const view = powermon.view
     if (!model || !view.window) return
     for (const name of ["chart_plot", "covered_plot"]) model[name].x_range.setv({ start: view.window[0], end: view.window[1] })
     model.chart_plot.y_range.setv({ start: view.axis[0], end: view.axis[1] })
@@ -66,92 +65,28 @@
   }
 
   function open({ x }) {
-    const found = (view.opens ?? []).find(([left, right]) => x >= left && x < right)
+    const found = (powermon.view.opens ?? []).find(([left, right]) => x >= left && x < right)
     if (!found?.[2]) return
     const [zoom, at, by] = found[2].split("/")
     const next = new URL("/energy", location.href)
     next.search = new URLSearchParams({ sensor: powermon.sensor, zoom, at, ...(by ? { by } : {}) })
-    go(next, true)
+    powermon.go(next, true)
   }
-
-  // ---- the next view
-
-  function put(page) {
-    for (const part of page.querySelectorAll("[data-part]")) {
-      const held = document.querySelector(`[data-part="${part.dataset.part}"]`)
-      if (!held || held.innerHTML === part.innerHTML) continue
-      const focused = held.contains(document.activeElement) ? document.activeElement : null
-      held.innerHTML = part.innerHTML
-      if (!focused) continue
-      const same = [...held.querySelectorAll("a, button, select, input")].find((one) => one.textContent === focused.textContent && one.getAttribute("aria-label") === focused.getAttribute("aria-label"))
-      same?.focus({ preventScroll: true })
-    }
-    document.title = page.title
-    view = JSON.parse(page.getElementById("view")?.textContent ?? "{}")
-    draw()
-  }
-
-  async function go(address, push) {
-    const mine = ++asked
-    const url = new URL(address, location.href)
-    try {
-      const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) })
-      if (mine !== asked) return
-      if (new URL(answer.url).pathname !== url.pathname || !answer.ok) {
-        if (push || answer.redirected) location.assign(url)
-        return
-      }
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html")
-      if (mine !== asked) return
-      if (!page.getElementById("view") || url.pathname !== location.pathname) return location.assign(url)
-      if (push) history.pushState(null, "", url)
-      put(page)
-      powermon.mark?.()
-    } catch {
-      if (push && mine === asked) location.assign(url)  // else the banner says what does not answer
-    } finally {
-      if (mine === asked) wait()
-    }
-  }
-
-  function wait() {
-    clearTimeout(timer)
-    if (view.every_s) timer = setTimeout(() => (document.hidden ? wait() : go(location.href, false)), view.every_s * 1000)
-  }
-
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-go]")
-    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return
-    event.preventDefault()
-    go(link.href, true)
-  })
-  document.addEventListener("change", (event) => {
-    const form = event.target.closest("form[data-go]")
-    if (form) go(`${form.getAttribute("action")}?${new URLSearchParams(new FormData(form))}`, true)
-  })
-  addEventListener("popstate", () => go(location.href, false))
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && view.every_s) go(location.href, false) })
 
   // ---- the beginning
 
-  async function start(said) {
-    const roots = Object.fromEntries(Object.entries(said.roots).map(([name, id]) => [id, $(`plot-${name}`)]))
-    await Bokeh.embed.embed_items({ page: said.document }, [{ docid: "page", roots, root_ids: Object.keys(roots) }])
-    const found = Bokeh.documents.at(-1)
+  async function start() {
+    const found = await powermon.embed()
     model = Object.fromEntries(["chart_plot", "covered_plot", "contract"].map((name) => [name, found.get_model_by_name(name)]))
     for (const name of SOURCES) model[name] = found.get_model_by_name(`${name}_data`)
     powermon.model = model
+    powermon.draw = draw
     model.chart_plot.on_event("tap", open)
     document.documentElement.addEventListener("themechange", colours)
     addEventListener("resize", ticks)
     colours()
-    ready()
+    powermon.ready()
   }
-  function ready() {
-    wait()
-    document.body.dataset.ready = "true"
-  }
-  const plots = $("plots")
-  if (plots) start(JSON.parse(plots.textContent))
-  else ready()
+  if ($("plots")) start()
+  else powermon.ready()
 })()

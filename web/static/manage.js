@@ -22,7 +22,7 @@
       if (!field.name) continue
       const now = read(field)
       const before = first.get(field)
-      if (form.dataset.api === "POST" ? now !== "" : JSON.stringify(now) !== JSON.stringify(before)) found[field.name] = now
+      if (form.dataset.whole !== undefined ? true : form.dataset.api === "POST" ? now !== "" : JSON.stringify(now) !== JSON.stringify(before)) found[field.name] = now
       if (field.dataset.kind === "limits" && found[field.name]) {
         for (const name of Object.keys(before)) if (!(name in now)) found[field.name][name] = null
       }
@@ -82,7 +82,10 @@
       return undefined
     }
     if (form) for (const field of form.elements) if (field.name) first.set(field, read(field))
-    if (element.dataset.stay !== undefined || form) return tell(say("Saved."))
+    if (element.dataset.stay !== undefined || form) {
+      window.powermon?.again?.()
+      return tell(say("Saved."))
+    }
     return location.reload()
   }
 

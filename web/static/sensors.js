@@ -26,7 +26,7 @@
     if (!held) {
       const item = document.createElement("li")
       const link = document.createElement("a")
-      const parts = ["dot", "id", "detail"].map((name) => {
+      const parts = ["dot", "id", "detail", "open"].map((name) => {
         const part = document.createElement("span")
         part.className = name
         link.append(part)
@@ -41,7 +41,7 @@
       held = { item, link, parts }
       state.rows.set(sensor.id, held)
     }
-    const [, id, detail] = held.parts
+    const [, id, detail, open] = held.parts
     held.link.href = state.address(sensor.id)
     held.link.dataset.state = sensor.state
     if (sensor.id === state.sensor) held.link.setAttribute("aria-current", "true")
@@ -49,6 +49,8 @@
     if (id.textContent !== sensor.id) id.textContent = sensor.id
     const said = sensor.state === "silent" ? say("silent {detail}", { detail: sensor.detail }) : sensor.detail
     if (detail.textContent !== said) detail.textContent = said
+    const mark = sensor.anomalies ? sayN(sensor.anomalies, "{n} anomaly", "{n} anomalies") : ""
+    if (open.textContent !== mark) open.textContent = mark
     return held.item
   }
 

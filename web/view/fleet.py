@@ -23,6 +23,7 @@ class Entry:
         power_mw: mean of that second, phases summed with sign; NaN when not known.
         sensor: what the catalog knows; None when it was only heard of.
         apparent_va: of a Linky's newest frame.
+        anomalies: how many go on.
     """
 
     sensor_id: str
@@ -31,6 +32,7 @@ class Entry:
     power_mw: float
     sensor: Sensor | None = None
     apparent_va: int | None = None
+    anomalies: int = 0
 
     @property
     def kind(self) -> str:
@@ -120,6 +122,7 @@ def _row(entry: Entry, now_s: float) -> dict[str, Any]:
         "address": None if known is None else known.address,
         "category": None if known is None else known.category,
         "site": None if known is None else known.site,
+        "anomalies": entry.anomalies,
     }
 
 

@@ -23,6 +23,7 @@ PLACES = (
     Place("energy", "/energy", say("Energy")),
     Place("demand", "/demand", say("Demand")),
     Place("cost", "/cost", say("Cost")),
+    Place("anomalies", "/anomalies", say("Anomalies")),
     Place("meter", "/meters", say("Meters")),
     Place("project", "/projects", say("Projects")),
     Place("sensors", "/sensors", say("Sensors")),

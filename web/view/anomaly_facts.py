@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from web.anomaly_queries import Row
+Row = dict[str, Any]
+"""An anomaly as `web.anomaly_queries` gives it."""
 
 RULES = (
     "sag",
