@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from infra.cli.times import Duration, Moment
 from infra.errors import PowermonError
 from infra.fleet_secrets import fleet_rights
 from infra.settings import Settings
+from producers.simulate import events
 from producers.simulate.fleet import fleet
 from producers.simulate.plan import Plan
 from producers.simulate.run import Simulation
@@ -58,7 +60,11 @@ class SimulationFailed(PowermonError):
 @click.option(
     "--backfill", "backfill_s", type=Duration(), default=0, help="Time before the start that each device holds already."
 )
-@click.option("--demo", is_flag=True, help="For `powermon up --demo`: three hours of backfill, and planted events more often.")
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="For `powermon up --demo`: three hours of backfill, planted events more often, the first within two minutes.",
+)
 @click.option(
     "--truth", type=click.Path(dir_okay=False, path_type=Path), help="Write the seed and every acknowledged second as NDJSON."
 )
@@ -102,6 +108,7 @@ def simulate(
     chance = DEMO_EVENT_CHANCE if demo else 0.25
     try:
         made = fleet(seed, sensors, prefix=prefix, event_chance=chance)
+        made = replace(made, more=events.shown(start_s, sensors)) if demo else made
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     plan = Plan(

@@ -4,6 +4,7 @@ Time is cut into blocks; each block of a sensor holds at most one event, drawn f
 any second can be judged without looking at another one.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,7 @@ KINDS = (
     Kind("silence", 10_000, 300_000, 1000, 0.0, 0.0, False),
     Kind("stuck", 15_000, 60_000, 1000, 0.0, 0.0, False),
 )
+NAMES = tuple(kind.name for kind in KINDS)
 SAG, SWELL, OVERLOAD, LOW_PF, IMBALANCE, SILENCE, STUCK = range(len(KINDS))
 NONE = -1
 
@@ -119,6 +121,30 @@ def at(seed: int, index: Int64s, timestamp_s: Int64s, chance: float) -> Schedule
     found = planted(seed, index, timestamp_s // BLOCK_S, chance)
     touches = (found.start_ms < timestamp_s * 1000 + 1000) & (timestamp_s * 1000 < found.end_ms)
     return Schedule(np.where(touches, found.kind, NONE), found.phase, found.start_ms, found.end_ms, found.size)
+
+
+def with_more(found: Schedule, index: Int64s, timestamp_s: Int64s, more: Iterable[Event]) -> Schedule:
+    """The schedule of (sensor, second) pairs with further events, which come before those drawn."""
+    for one in more:
+        at_ms = timestamp_s * 1000
+        mine = (index == one.index) & (one.start_ms < at_ms + 1000) & (at_ms < one.end_ms)
+        if mine.any():
+            values = (NAMES.index(one.kind), max(one.phase - 1, 0), one.start_ms, one.end_ms, one.size)
+            columns = (found.kind, found.phase, found.start_ms, found.end_ms, found.size)
+            found = Schedule(*(np.where(mine, value, column) for value, column in zip(values, columns, strict=True)))
+    return found
+
+
+def shown(start_s: int, sensors: int) -> tuple[Event, ...]:
+    """What a demo shows soon after its start: a deep dip, a rise, a stuck sensor and a silence, each at another sensor."""
+    plan = (("sag", 2, 45_350, 400, 0.62), ("swell", 1, 70_500, 600, 1.15), ("stuck", 0, 80_000, 20_000, 0.0),
+            ("silence", 0, 90_000, 45_000, 0.0))  # fmt: skip
+    start_ms = start_s * 1000
+    return tuple(
+        Event(at, kind, phase, start_ms + after, start_ms + after + length, size)
+        for at, (kind, phase, after, length, size) in enumerate(plan)
+        if at < sensors
+    )
 
 
 def truth(seed: int, index: int, start_s: int, end_s: int, chance: float) -> list[Event]:

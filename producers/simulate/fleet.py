@@ -43,6 +43,7 @@ class Fleet:
         nominal_v: 220 (Korea) or 230 (France).
         zone_offset_s: local time minus UTC, for the day curve.
         event_chance: share of the half hours of a sensor that hold a planted event.
+        more: further events, planted by hand.
     """
 
     seed: int
@@ -51,6 +52,7 @@ class Fleet:
     nominal_v: int
     zone_offset_s: int
     event_chance: float
+    more: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,15 @@ def second(fleet: Fleet, index: int, timestamp_s: int) -> Body | None:
 
 def truth(fleet: Fleet, index: int, start_s: int, end_s: int) -> list[Event]:
     """The planted events of one sensor that touch [start_s, end_s)."""
-    return events.truth(fleet.seed, index, start_s, end_s, fleet.event_chance)
+    drawn = events.truth(fleet.seed, index, start_s, end_s, fleet.event_chance)
+    more = [one for one in fleet.more if one.index == index and one.start_ms < end_s * 1000 and one.end_ms > start_s * 1000]
+    return sorted([*drawn, *more], key=lambda one: one.start_ms)
+
+
+def struck(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> Schedule:
+    """The event that touches each (sensor, second) pair; shape (n,)."""
+    drawn = events.at(fleet.seed, index, timestamp_s, fleet.event_chance)
+    return events.with_more(drawn, index, timestamp_s, fleet.more)
 
 
 def bodies(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> list[Body | None]:
@@ -143,7 +153,7 @@ def bodies(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> list[Body | None
 
 def seconds(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> Seconds:
     """The samples of n sensor-seconds; see `bodies`."""
-    plan = events.at(fleet.seed, index, timestamp_s, fleet.event_chance)
+    plan = struck(fleet, index, timestamp_s)
     # A stuck device repeats the second in which it got stuck.
     made_for_s = np.where(plan.of(events.STUCK), plan.start_ms // 1000, timestamp_s)
     power_w, pf = _loads(fleet, index, made_for_s, plan)

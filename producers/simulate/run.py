@@ -15,7 +15,7 @@ from producers.simulate.clock import Clock
 from producers.simulate.courier import Courier
 from producers.simulate.device import Device
 from producers.simulate.figures import Totals, summed, trouble
-from producers.simulate.fleet import Fleet, bodies
+from producers.simulate.fleet import Fleet, bodies, struck
 from producers.simulate.link import Link, session
 from producers.simulate.machine import Machine
 from producers.simulate.outbox import Flash, Tally
@@ -199,7 +199,7 @@ class Simulation:
 
     def _quiet(self, sensors: np.ndarray, seconds: np.ndarray) -> list[list[bool]]:
         fleet = self.plan.fleet
-        pairs = events.at(fleet.seed, np.repeat(sensors, len(seconds)), np.tile(seconds, len(sensors)), fleet.event_chance)
+        pairs = struck(fleet, np.repeat(sensors, len(seconds)), np.tile(seconds, len(sensors)))
         rows: list[list[bool]] = pairs.of(events.SILENCE).reshape(len(sensors), len(seconds)).tolist()
         return rows
 

@@ -1,5 +1,7 @@
 """The simulated fleet: the same at every time and in any company, and within what real sensors send."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -191,3 +193,21 @@ def test_a_stuck_sensor_repeats_itself() -> None:
         made = [one["data"] for one in bodies(FLEET, np.full(len(at_s), event.index), at_s) if one is not None]
         assert all(one == made[0] for one in made[:-1])
         assert made[-1] != made[0]
+
+
+def test_events_planted_by_hand_come_before_those_drawn() -> None:
+    made = replace(fleet(7, 4, event_chance=0.0), more=events.shown(MONDAY_S, 4))
+    assert [one.kind for at in range(4) for one in truth(made, at, MONDAY_S, MONDAY_S + 200)] == [
+        "sag",
+        "swell",
+        "stuck",
+        "silence",
+    ]
+    dip = seconds(made, np.array([0, 0]), np.array([MONDAY_S + 45, MONDAY_S + 44])).voltage_mv
+    assert (dip[0, 1, 7:15] < 0.66 * 220_000).all()
+    assert (dip[1] > 0.9 * 220_000).all()
+    assert seconds(made, np.array([3, 2]), np.array([MONDAY_S + 90, MONDAY_S + 90])).silent.tolist() == [True, False]
+    one, other = bodies(made, np.array([2, 2]), np.array([MONDAY_S + 85, MONDAY_S + 95]))
+    assert one is not None
+    assert other is not None
+    assert one["data"] == other["data"]
