@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from streams.catalog import commands, sensors, tariffs, users
+from streams.catalog import commands, receivers, sensors, tariffs, users
 from streams.catalog.datastore import rules
 from streams.catalog.envelope import CommandError, Envelope, unseal
 from streams.catalog.outcome import Outcome, refused
@@ -22,6 +22,9 @@ RULES: dict[type[commands.Command], Rule] = {
     commands.RemoveSite: sensors.remove_site,
     commands.PutTariff: tariffs.put,
     commands.RemoveTariff: tariffs.remove,
+    commands.PutReceiver: receivers.put,
+    commands.SwitchOffReceiver: receivers.switch_off,
+    commands.RemoveReceiver: receivers.remove,
     commands.AddUser: users.add,
     commands.ChangeRole: users.change_role,
     commands.RemoveUser: users.remove,

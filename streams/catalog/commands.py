@@ -40,6 +40,17 @@ Volts = Annotated[float, Meta(gt=0, le=1000)]
 Watts = Annotated[float, Meta(ge=0, le=1e9)]
 Thresholds = Annotated[dict[Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")], float], Meta(max_length=100)]
 
+QUIET_TIME = r"\A([a-z]{3}(-[a-z]{3})?(,[a-z]{3}(-[a-z]{3})?)* )?[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]\Z"
+
+Channel = Literal["webhook", "email", "mqtt"]
+Tongue = Literal["en", "ko", "fr"]
+Severity = Literal["notice", "warning", "severe"]
+Sealed = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]*\Z", max_length=8000)]
+SealedUnder = Annotated[str, Meta(pattern=r"\A([0-9a-f]{16})?\Z")]
+Address = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+RuleName = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")]
+QuietTime = Annotated[str, Meta(pattern=QUIET_TIME, max_length=60)]
+
 DOCUMENT_MAX = 500_000
 """Characters a tariff's document may have."""
 
@@ -66,6 +77,14 @@ class _OfSite(Struct, frozen=True, kw_only=True):
     @property
     def entity(self) -> str:
         return f"site:{self.site_id}"
+
+
+class _OfReceiver(Struct, frozen=True, kw_only=True):
+    receiver_id: Name
+
+    @property
+    def entity(self) -> str:
+        return f"receiver:{self.receiver_id}"
 
 
 class _OfTariff(Struct, frozen=True, kw_only=True):
@@ -199,6 +218,55 @@ class RemoveTariff(_OfTariff, frozen=True, kw_only=True):
     valid_from: Day
 
 
+class PutReceiver(_OfReceiver, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody who is told of anomalies, made or changed; one that was switched off is told again.
+
+    Attributes:
+        address: for people, without anything that opens a door; of e-mail where it goes, with commas between.
+        sealed: where a webhook or an MQTT broker is and what opens it, encrypted (docs/decisions/0017).
+        sealed_key: names the key it is encrypted with.
+        zone: of quiet times and of moments in texts.
+        rules: of anomalies; none: all.
+        severity: the least that is told.
+        sensors, sites: one of either is enough; none: all.
+        quiet: as 22:00-07:00 or sat,sun 00:00-24:00.
+        severe_passes: what is severe is told in quiet times, too.
+        per_hour: messages of an hour; more are summed up.
+    """
+
+    KIND: ClassVar[str] = "receiver.put"
+    channel: Channel
+    address: Address
+    sealed: Sealed = ""
+    sealed_key: SealedUnder = ""
+    language: Tongue = "en"
+    zone: Zone = "Asia/Seoul"
+    rules: Annotated[tuple[RuleName, ...], Meta(max_length=100)] = ()
+    severity: Severity = "notice"
+    sensors: Annotated[tuple[SensorId, ...], Meta(max_length=1000)] = ()
+    sites: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
+    quiet: Annotated[tuple[QuietTime, ...], Meta(max_length=20)] = ()
+    severe_passes: bool = True
+    per_hour: Annotated[int, Meta(ge=1, le=1000)] = 30
+
+
+class SwitchOffReceiver(_OfReceiver, frozen=True, kw_only=True):
+    """A receiver that is told nothing any more, until it is put again.
+
+    Attributes:
+        reason: for people.
+    """
+
+    KIND: ClassVar[str] = "receiver.off"
+    reason: Text = ""
+
+
+class RemoveReceiver(_OfReceiver, frozen=True, kw_only=True):
+    """A receiver that is gone."""
+
+    KIND: ClassVar[str] = "receiver.remove"
+
+
 class AddUser(_OfUser, frozen=True, kw_only=True, omit_defaults=True):
     """A person who may sign in.
 
@@ -259,6 +327,9 @@ Command = (
     | RemoveSite
     | PutTariff
     | RemoveTariff
+    | PutReceiver
+    | SwitchOffReceiver
+    | RemoveReceiver
     | AddUser
     | ChangeRole
     | RemoveUser

@@ -30,7 +30,7 @@ from streams.catalog.datastore.entries import (
     Station,
     Trace,
 )
-from streams.catalog.state import Entry, Sensor, SensorToken, Site, State, Table, Tariff, User, UserToken
+from streams.catalog.state import Entry, Receiver, Sensor, SensorToken, Site, State, Table, Tariff, User, UserToken
 
 _CHUNK = 1000
 """Entries encoded in one go: a millisecond or two in which the process does nothing else."""
@@ -42,6 +42,7 @@ _TYPES: dict[Table, type[Entry]] = {
     "sensor_tokens": SensorToken,
     "sites": Site,
     "tariffs": Tariff,
+    "receivers": Receiver,
     "users": User,
     "user_tokens": UserToken,
     "counters": Counter,
@@ -60,6 +61,7 @@ _KEYS: dict[Table, str] = {
     "sensor_tokens": "token_sha256",
     "sites": "site_id",
     "tariffs": "tariff_id",
+    "receivers": "receiver_id",
     "users": "name",
     "user_tokens": "token_sha256",
     **dict.fromkeys(get_args(DatastoreTable), "pk"),

@@ -93,6 +93,32 @@ class Tariff:
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """Somebody who is told of anomalies; fields as in PutReceiver.
+
+    Attributes:
+        off: why it is told nothing any more; None while it is.
+    """
+
+    receiver_id: str
+    channel: str
+    address: str
+    sealed: str
+    sealed_key: str
+    language: str
+    zone: str
+    rules: tuple[str, ...]
+    severity: str
+    sensors: tuple[str, ...]
+    sites: tuple[str, ...]
+    quiet: tuple[str, ...]
+    severe_passes: bool
+    per_hour: int
+    changed_at_ms: int
+    off: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """A person.
 
@@ -118,8 +144,8 @@ class UserToken:
     expires_at_ms: int
 
 
-Entry = Sensor | SensorToken | Site | Tariff | User | UserToken | DatastoreEntry
-Table = Literal["sensors", "sensor_tokens", "sites", "tariffs", "users", "user_tokens"] | DatastoreTable
+Entry = Sensor | SensorToken | Site | Tariff | Receiver | User | UserToken | DatastoreEntry
+Table = Literal["sensors", "sensor_tokens", "sites", "tariffs", "receivers", "users", "user_tokens"] | DatastoreTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +168,7 @@ class State:
     sensor_tokens: dict[str, SensorToken] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
     tariffs: dict[str, Tariff] = field(default_factory=dict)
+    receivers: dict[str, Receiver] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     user_tokens: dict[str, UserToken] = field(default_factory=dict)
     counters: dict[str, Counter] = field(default_factory=dict)

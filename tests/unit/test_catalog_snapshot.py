@@ -23,6 +23,10 @@ def state() -> snapshot.State:
         commands.RevokeSensor(sensor_id="gre000001"),
         add_user(),
         commands.IssueUserToken(name="ada", token_sha256=HASHES[3], scope="read", expires_at_ms=9),
+        commands.PutReceiver(
+            receiver_id="ops", channel="email", address="ops@example.com", quiet=("22:00-07:00",), sites=("plant",)
+        ),
+        commands.SwitchOffReceiver(receiver_id="ops", reason="gone"),
         commands.PutTariff(tariff_id="base", valid_from="2026-01-01", document='{"price":1}'),
     )
     assert all(outcome.accepted for outcome in outcomes)

@@ -41,6 +41,21 @@ EXPECTED = {
     "scope": f"some of {', '.join(SCOPES)}, with a space between, as 'read write'",
     "days": "a whole number of days, 1 to 36500",
     "valid_from": "a day as 2026-01-31",
+    "receiver_id": _ID,
+    "channel": "webhook, email or mqtt",
+    "url": "of a webhook http(s)://host/path, of an MQTT broker mqtt(s)://host[:port][/prefix]; no name or password in it",
+    "secret": "what a webhook's messages are signed with: 16 to 200 characters without spaces; without it one is made",
+    "to": "up to 20 e-mail addresses",
+    "user": "a name at the MQTT broker",
+    "password": "the password at the MQTT broker",
+    "language": "en, ko or fr",
+    "rules": "rules of anomalies, as sag or silence; none: all",
+    "severity": "notice, warning or severe: the least that is told",
+    "sensors": "up to 1000 ids of sensors or meters; none: all",
+    "sites": "up to 1000 ids of sites; none: all",
+    "quiet": "up to 20 quiet times, as 22:00-07:00 or sat,sun 00:00-24:00",
+    "severe_passes": "true or false: whether what is severe is told in quiet times",
+    "per_hour": "messages of an hour, 1 to 1000; more are summed up",
     "document": "the tariff as a JSON object of at most 500000 characters",
 }
 """What each field must be, for people."""
@@ -49,7 +64,7 @@ SENSOR_FACTS = tuple(name for name in ChangeSensor.__struct_fields__ if name != 
 """What may be said of a sensor besides its id."""
 
 _PATH = re.compile(r"`\$\.(\w+)")
-_OURS = frozenset({"secret_sha256", "password_hash", "one_time", "datastore", "token_sha256"})
+_OURS = frozenset({"secret_sha256", "password_hash", "one_time", "datastore", "token_sha256", "sealed", "sealed_key"})
 _TRUE, _FALSE = frozenset({"true", "yes", "y", "1"}), frozenset({"false", "no", "n", "0"})
 
 
