@@ -120,6 +120,16 @@ class Settings(BaseSettings):
     )
     meter_timeout_s: float = Field(120, ge=1, le=3600, description="a run that takes longer is ended as FAILED")
 
+    notifications: bool = Field(True, description="whether the web server tells receivers of anomalies (`powermon notify`)")
+    notify_hold_s: float = Field(10, ge=0.5, le=600, description="what does not last so long is not told to receivers")
+    smtp_host: str = Field("", description="mail server of messages about anomalies; empty: none are sent by e-mail")
+    smtp_port: int = Field(0, ge=0, le=65535, description="its port; 0: 587, 465 or 25, by smtp_tls")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field("starttls", description="how the mail server is spoken to")
+    smtp_ca_file: str = Field("", description="PEM file of who vouches for the mail server; empty: whom the system trusts")
+    smtp_user: str = Field("", description="name at the mail server")
+    smtp_password_file: str = Field("", description="file with the password at the mail server")
+    smtp_from: str = Field("", description="sender's address of messages about anomalies")
+
     instance: str = Field(
         "", description="stable name of this worker or sink within its group (static membership); empty: a dynamic member"
     )

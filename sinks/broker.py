@@ -169,8 +169,8 @@ class SafeProducer:
             }
         )
 
-    def send(self, topic: str, messages: Iterable[tuple[bytes | None, bytes]]) -> Offsets:
-        """Publish (key, value) pairs and wait.
+    def send(self, topic: str, messages: Iterable[tuple[bytes | None, bytes | None]]) -> Offsets:
+        """Publish (key, value) pairs and wait; no value removes a key of a compacted topic.
 
         Returns:
             by partition, the offset behind the last of them.

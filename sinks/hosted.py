@@ -34,7 +34,7 @@ class Hosted:
         self._lock = threading.Lock()
         self._member: Member | None = None
         self._problem: str | None = None
-        self._thread = threading.Thread(target=self._work, name=f"replay-{what}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"hosted-{what}", daemon=True)
         self._thread.start()
 
     def problem(self) -> str | None:
@@ -64,8 +64,8 @@ class Hosted:
                 self._member.work()
                 return
             except Exception as error:
-                # The one boundary of this thread: live work in the same process goes on whatever becomes of a replay.
-                log.exception("a replay's member failed and is made anew", what=self._what)
+                # The one boundary of this thread: live work in the same process goes on whatever becomes of this member.
+                log.exception("a member failed and is made anew", what=self._what)
                 with self._lock:
                     self._member, self._problem = None, f"failed and will be made anew: {error}"
             self._stopped.wait(_PAUSE_S)

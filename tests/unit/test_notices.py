@@ -140,7 +140,7 @@ def test_more_than_a_receiver_wants_an_hour_is_summed_up_and_not_lost() -> None:
     told = Counter(
         name
         for one in found.documents()
-        for group in one.get("groups", 0) and one["listed"] or [one]
+        for group in (one["listed"] if "groups" in one else [one])
         for name in group["sources"]["named"]
     )
     assert told == {f"gre{n:06}": 1 for n in range(20)}
@@ -210,9 +210,10 @@ CRASHES = st.sets(st.tuples(st.integers(0, 500), st.sampled_from(STEPS)), max_si
 QUIET_TIMES = st.sampled_from([(), (Span.parse("09:01-09:04"),), (Span.parse("08:00-09:03"),)])
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(LIVES, CRASHES, QUIET_TIMES, st.sampled_from([2, 30]))
 @example([("gre000000", 0, 60, False, "silence")], {(s, step) for s in range(8, 13) for step in STEPS}, (), 30)
+@example([("gre000000", 0, 171, False, "silence")], set(), (Span.parse("08:00-09:03"),), 30)
 def test_nothing_is_lost_and_nothing_told_twice_whenever_it_crashes(
     lives: list[tuple[str, int, int | None, bool, str]], crashes: set[tuple[int, str]], quiet: tuple[Span, ...], per_hour: int
 ) -> None:

@@ -34,9 +34,6 @@ from streams.core.notices import document, retry
 from streams.core.notices.document import notice_id
 from streams.core.notices.rules import Place, Rules
 
-HOLD_S = 10.0
-"""What does not last so long in one state is not told: it flaps, or is withdrawn at once."""
-
 WINDOW_S = 60.0
 """Anomalies of a rule and a place that begin within it are told together, and no message waits longer for others."""
 
@@ -137,7 +134,7 @@ class Desk:
         for members, place in list(self._ripe(now_s)):
             self._begin(members, place, now_s)
         for group in list(self._moved_s):
-            if now_s - self._moved_s[group] >= HOLD_S:
+            if now_s - self._moved_s[group] >= self.rules.hold_s:
                 self._follow(self.records[group], now_s)
         self._sum_up(now_s)
         for record in list(self.records.values()):
@@ -236,7 +233,7 @@ class Desk:
             alike.setdefault((one.anomaly.rule, *common), []).append(one)
         for found in alike.values():
             for together in _clusters(found):
-                held = [one for one in together if now_s - one.seen_s >= HOLD_S]
+                held = [one for one in together if now_s - one.seen_s >= self.rules.hold_s]
                 if held and (len(held) == len(together) or now_s - min(one.seen_s for one in held) >= WINDOW_S):
                     yield [one.anomaly for one in held], held[0].place
 
@@ -324,6 +321,10 @@ class Desk:
             body = document.text(document.summary(groups, late, since_ms), id=id, group=id, receiver=self.receiver)
             summary = self._made(id, id, SUMMARY, body, now_s, any(one.severe for one in real))
             self._put(replace(summary, state=DUE, covers=tuple(one.id for one in held)))
+            for one in real:  # what a summary says of a group is not told again
+                states = Counter(member.state for member in one.members)
+                stage = one.stage if states[anomalies.OPEN] else OVER
+                self._put(replace(self.records[one.id], stage=stage, withdrawn=states[anomalies.WITHDRAWN]))
 
     def _count_late(self, one: NotifiedAnomaly, at: tuple[int, int], now_s: float) -> None:
         partition, offset = at

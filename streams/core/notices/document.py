@@ -80,6 +80,12 @@ def text(document: Document, *, id: str, group: str, receiver: str) -> str:
     return json.dumps({"schema": SCHEMA, "id": id, "group": group, "receiver": receiver} | document, sort_keys=True)
 
 
+def parsed(body: str) -> Document:
+    """A document of JSON."""
+    found: Document = json.loads(body)
+    return found
+
+
 def states(records: Iterable[Notification]) -> dict[tuple[str, str], Document]:
     """What holds now of each source and rule, from the first messages of groups."""
     found: dict[tuple[str, str], list[NotifiedAnomaly]] = {}

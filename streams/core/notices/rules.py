@@ -37,6 +37,7 @@ class Rules:
         severe_passes: what is severe is told in quiet times, too.
         per_hour: messages of an hour; beyond them come summaries.
         enabled: False: nothing is told.
+        hold_s: what does not last so long in one state is not told: it flaps, or is withdrawn at once.
     """
 
     rules: Collection[str] = ()
@@ -48,6 +49,7 @@ class Rules:
     severe_passes: bool = True
     per_hour: int = 30
     enabled: bool = True
+    hold_s: float = 10.0
 
     def wants(self, anomaly: NotifiedAnomaly, place: Place) -> bool:
         """Whether an anomaly is for this receiver."""

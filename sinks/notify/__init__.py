@@ -1,0 +1,1 @@
+"""Messages about anomalies, out to people and their programs."""
