@@ -1,8 +1,12 @@
-"""The role `web`: pages, REST API, and the replays asked for there, beside a ClickHouse server."""
+"""The role `web`: pages, REST API, the replays asked for there, and the notifier, beside a ClickHouse server."""
 
+from functools import partial
+
+from infra import notify
 from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.replays import Replays
+from streams.catalog.view import CatalogView
 from web import server
 
 
@@ -13,4 +17,8 @@ async def run(settings: Settings) -> None:
         ConfigurationError: the port is taken.
     """
     registry = Registry(settings.registry, settings.schema_cache)
-    await server.run(settings, lambda store: Replays(settings, store, registry))
+
+    def tell(view: CatalogView) -> partial[None]:
+        return partial(notify.end, notify.beside(settings, view, registry))
+
+    await server.run(settings, lambda store: Replays(settings, store, registry), tell)

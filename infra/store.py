@@ -2,6 +2,7 @@
 
 import asyncio
 
+from infra import notify
 from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.replays import Replays
@@ -25,11 +26,13 @@ async def run(settings: Settings) -> None:
         members = make(settings, store, sourced(view))
         beside = Beside(lambda: problem(members), lambda: stalled(members))
         runner = await serve(create_app(settings, store, view, beside=beside, replays=replays), settings)
+        notifier = notify.beside(settings, view, registry)
         try:
             await run_members(members)
         finally:
             await runner.cleanup()
             await asyncio.to_thread(replays.close)
+            await asyncio.to_thread(notify.end, notifier)
     finally:
         await view.close()
         store.close()

@@ -13,8 +13,8 @@ from infra.errors import ConfigurationError
 from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
-from streams.catalog.state import State
-from streams.catalog.view import view_of
+from streams.catalog.state import Receiver, State
+from streams.catalog.view import CatalogView, view_of
 from web import assets, language
 from web.anomaly_notes import NoteLog, Notes
 from web.anomaly_pages import AnomalyPages, Around
@@ -23,6 +23,7 @@ from web.api.anomalies import AnomaliesApi
 from web.api.cost import CostApi
 from web.api.energy import EnergyApi
 from web.api.meters import MetersApi
+from web.api.notifications import NotificationsApi
 from web.api.openapi import OpenApi
 from web.api.operation import Operation
 from web.api.registration import RegistrationApi
@@ -48,8 +49,10 @@ from web.energy_pages import Chosen, EnergyPages
 from web.energy_source import EnergySource
 from web.html import secure
 from web.identity import Catalog
+from web.notices import told, try_out
 from web.outages import Parts, asks_of
 from web.project_pages import ProjectPages
+from web.receivers import Vault
 from web.replay_pages import ReplayPages
 from web.sensor_pages import SensorPages
 from web.site import Beside, Site
@@ -167,7 +170,11 @@ def _energy_pages(site: Site) -> list[web.RouteDef]:
 
 def _operations(site: Site, notes: Notes) -> list[Operation]:
     """What can be done with the catalog; the more special path first."""
-    catalog, clock = site.catalog, site.clock
+    catalog, clock, vault = site.catalog, site.clock, Vault(site.settings.registry_key)
+
+    async def try_receiver(receiver: Receiver) -> dict[str, object]:
+        return told(await try_out(site.settings, receiver, vault))
+
     apis = (
         ImportApi(catalog),
         RegistrationApi(catalog, clock),
@@ -177,6 +184,7 @@ def _operations(site: Site, notes: Notes) -> list[Operation]:
         MetersApi(site.db, site.meters.meters, clock),
         EnergyApi(site.db, lambda: catalog.state, clock),
         CostApi(site.db, lambda: catalog.state, clock),
+        NotificationsApi(catalog, vault, try_receiver),
         AnomaliesApi(site.db, lambda: catalog.state, site.fleet, notes, clock),
     )
     return [operation for api in apis for operation in api.operations()]
@@ -220,11 +228,16 @@ async def serve(app: web.Application, settings: Settings) -> web.AppRunner:
     return runner
 
 
-async def run(settings: Settings, make_replays: Callable[[ClickHouse], Replays] | None = None) -> None:
+async def run(
+    settings: Settings,
+    make_replays: Callable[[ClickHouse], Replays] | None = None,
+    beside_view: Callable[[CatalogView], Callable[[], None]] | None = None,
+) -> None:
     """The role `web`, until it is cancelled.
 
     Args:
         make_replays: gives what works for /api/v1/replays.
+        beside_view: starts what works with the catalog beside the server; gives what ends it, which may block.
 
     Raises:
         ConfigurationError: no ClickHouse server is configured, or the port is taken.
@@ -233,6 +246,7 @@ async def run(settings: Settings, make_replays: Callable[[ClickHouse], Replays] 
     view = view_of(settings, Registry(settings.registry, settings.schema_cache))
     replays = make_replays(clickhouse) if make_replays else None
     runner = await serve(create_app(settings, clickhouse, view, replays=replays), settings)
+    end = beside_view(view) if beside_view else None
     structlog.get_logger(__name__).info("web server ready", address=f"http://{settings.web_host}:{settings.web_port}")
     try:
         await asyncio.get_running_loop().create_future()  # until cancelled
@@ -240,5 +254,7 @@ async def run(settings: Settings, make_replays: Callable[[ClickHouse], Replays] 
         await runner.cleanup()
         if replays is not None:
             await asyncio.to_thread(replays.close)
+        if end is not None:
+            await asyncio.to_thread(end)
         await view.close()
         clickhouse.close()

@@ -22,6 +22,7 @@ COMMANDS = {
     "tokens": "tokens:tokens",
     "users": "users:users",
     "tariffs": "tariffs:tariffs",
+    "notify": "notify:notify",
     "simulate": "simulate:simulate",
     "ingest": "ingest:ingest",
     "tic": "tic:tic",

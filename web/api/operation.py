@@ -36,6 +36,7 @@ _STATUS = {
     "unknown_user": 404,
     "unknown_token": 404,
     "unknown_tariff": 404,
+    "unknown_receiver": 404,
 }
 
 

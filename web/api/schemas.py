@@ -8,7 +8,7 @@ import msgspec
 from streams.catalog import commands
 from streams.catalog.admin.facts import REGISTRATIONS
 from streams.catalog.admin.fields import EXPECTED
-from web.api import anomaly_schemas, meter_schemas
+from web.api import anomaly_schemas, meter_schemas, notification_schemas
 
 Document = dict[str, Any]
 
@@ -120,6 +120,7 @@ def components() -> Document:
             {"tariff_id": _TEXT, "valid_from": {"type": "string", "format": "date"}, "document": {"type": "object"}}
         ),
         **meter_schemas.components(),
+        **notification_schemas.components(),
         **anomaly_schemas.components(),
     }
 

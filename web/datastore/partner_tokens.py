@@ -94,9 +94,13 @@ class PartnerTokens:
         try:
             key = self._known()
             if key is None:
-                if others := sorted({one.token_key for one in state.connections.values()}):
+                if others := sorted(
+                    {one.token_key for one in state.connections.values()}
+                    | {one.sealed_key for one in state.receivers.values() if one.sealed_key}
+                ):
                     raise PartUnavailable(
-                        f"the tokens of registry connections are sealed under key {', '.join(others)}, and this server has none; "
+                        f"tokens of registry connections or secrets of receivers are sealed under key {', '.join(others)}, "
+                        "and this server has none; "
                         f"put the key file of the server that made them at POWERMON_REGISTRY_KEY_FILE. If it is lost: {_MAKE}, "
                         "and give each connection a new token"
                     )
