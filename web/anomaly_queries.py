@@ -86,8 +86,10 @@ async def count(db: ClickHouse, asked: Asked) -> int:
 
 async def one(db: ClickHouse, anomaly: str) -> Row | None:
     """One anomaly with its samples, withdrawn or not."""
-    facts = f"SELECT {_FACTS}, {_SAMPLES} FROM anomalies_raw FINAL WHERE id = {{id:String}} {_FINAL}"
-    sql = f"SELECT a.*, {_SAID} FROM ({facts}) AS a LEFT JOIN ({_LAST_WORDS}) AS n ON n.anomaly = a.id"
+    begins = "start_at = (SELECT min(start_at) FROM anomalies_raw WHERE id = {id:String})"  # the table is in the order of starts
+    facts = f"SELECT {_FACTS}, {_SAMPLES} FROM anomalies_raw FINAL WHERE {begins} AND id = {{id:String}} {_FINAL}"
+    words = _LAST_WORDS.replace("GROUP BY", "WHERE anomaly = {id:String} GROUP BY")
+    sql = f"SELECT a.*, {_SAID} FROM ({facts}) AS a LEFT JOIN ({words}) AS n ON n.anomaly = a.id"
     found = _rows(await db.run(db.arrow, sql, {"id": anomaly}))
     return found[0] if found else None
 

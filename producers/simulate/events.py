@@ -137,7 +137,7 @@ def with_more(found: Schedule, index: Int64s, timestamp_s: Int64s, more: Iterabl
 
 def shown(start_s: int, sensors: int) -> tuple[Event, ...]:
     """What a demo shows soon after its start: a deep dip, a rise, a stuck sensor and a silence, each at another sensor."""
-    plan = (("sag", 2, 45_350, 400, 0.62), ("swell", 1, 70_500, 600, 1.15), ("stuck", 0, 80_000, 20_000, 0.0),
+    plan = (("sag", 2, 45_350, 400, 0.62), ("swell", 1, 70_000, 2000, 1.15), ("stuck", 0, 80_000, 20_000, 0.0),
             ("silence", 0, 90_000, 45_000, 0.0))  # fmt: skip
     start_ms = start_s * 1000
     return tuple(

@@ -68,7 +68,8 @@ def lasted_s(row: Row, now_s: float) -> float:
     end_us = row["end_us"]
     if end_us is None:
         end_us = max(row["last_us"], int(now_s * 1_000_000)) if row["rule"] == "silence" else row["last_us"]
-    return max(0.0, float(end_us - row["start_us"]) / 1_000_000)
+    lasted = max(0.0, float(end_us - row["start_us"]) / 1_000_000)
+    return float(int(lasted)) if row["end_us"] is None and row["rule"] == "silence" else lasted
 
 
 def worst_of(row: Row, now_s: float) -> int:
