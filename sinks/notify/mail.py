@@ -1,7 +1,7 @@
 """Messages by e-mail."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -28,7 +28,7 @@ class Server:
     tls: str
     sender: str
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     context: ssl.SSLContext | None = None
 
 
@@ -117,5 +117,5 @@ class Mail:
         found["Date"] = format_datetime(datetime.now(UTC))
         found["Message-ID"] = f"<{message.id}@{self._server.sender.rpartition('@')[2].strip('> ')}>"
         found["Auto-Submitted"] = "auto-generated"
-        found.set_content(message.words.text)
+        found.set_content(message.words.text, cte="quoted-printable")
         return found
