@@ -60,7 +60,9 @@ def _lines(group: Document, zone: ZoneInfo) -> list[Text]:
         say("Sensors: {names}", names=joined(" ", names)),
         say("Severity: {severity}", severity=anomaly.SEVERITIES.get(group["severity"], Text(group["severity"]))),
     ]
-    if group["transition"] != "withdrawn" and worst["value"]:
+    if (
+        group["transition"] != "withdrawn" and group["rule"] != "silence" and worst["value"]
+    ):  # of a silence, its length stands above
         value, limit = anomaly.value(row, worst["value"]), anomaly.value(row, worst["limit"])
         found.append(say("Worst: {value} at {source}; the limit is {limit}", value=value, source=worst["source"], limit=limit))
     if group["anomalies"]["withdrawn"]:
