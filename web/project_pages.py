@@ -23,6 +23,7 @@ from web.pages import project as plots
 from web.project_source import BASELINE, REPORTING, Shown, shown
 from web.view import project as words
 from web.view import project_sheet
+from web.view.say import joined
 
 LISTED = 200
 """Projects on one page of the list."""
@@ -189,7 +190,7 @@ def _drawn(found: Shown) -> dict[str, Any]:
         drawn |= plots.over_time(found.usage, found.edges, found.warmth, marks, found.zone, units)
     curves = {period: one for period in (BASELINE, REPORTING) if (one := found.curve(period)) is not None}
     if curves:
-        drawn["model"] = plots.model(curves, _STEP[found.unit], units)
+        drawn["model"] = plots.model(curves, _STEP[found.unit], found.zone, units)
     days = found.against
     if days is not None and found.half_width is not None:
         drawn["against"] = plots.against(days, found.half_width, found.zone, units)
@@ -218,6 +219,7 @@ def _said(found: Shown) -> dict[str, Any]:
         "measured": words.measured(found.usage, found.zone),
         "head": words.figure(words.headline(found.savings)),
         "savings": words.savings(found.savings, labels),
+        "left_out": joined(", ", [labels[trace.pk] for trace in found.unmodelled]),
         "runs": told,
         "waiting": [one.pk for one in told if not one.over],
         "failed_models": [(name, one.reasons) for name, one in models if one.status != "SUCCESS"],

@@ -30,11 +30,13 @@ class Shown:
         zone: whose days are shown.
         trace: None: the project has none.
         edges, warmth: midnights, and the mean temperature between each two, in the station's unit.
+        temperature: the mean over each day, or bill, of `usage`.
         runs: all of the project's.
         result: the run whose result is shown; None: there is none.
         models: of the trace, by period.
         half_width: of one day of the baseline's model, the trace's unit; None: there is no such model.
         savings: rows of that run, as /project_savings/ gives them.
+        unmodelled: traces of which that run has no baseline model.
     """
 
     project: Project
@@ -45,12 +47,14 @@ class Shown:
     usage: Usage
     edges: Int64s
     warmth: Floats
+    temperature: Floats
     runs: Sequence[Run]
     statuses: Mapping[int, RunStatus]
     result: int | None
     models: Mapping[str, Model]
     half_width: float | None
     savings: Sequence[Mapping[str, Any]]
+    unmodelled: Sequence[Trace]
 
     @property
     def unit(self) -> str:
@@ -117,14 +121,20 @@ async def shown(db: ClickHouse, meter: MeterLog, state: State, project: Project,
         trace,
         used,
         edges if len(readings.start_us) else edges[:0],
-        project_days.warmth(readings, edges) if len(edges) and len(readings.start_us) else np.zeros(0),
+        project_days.warmth(readings, edges[:-1], edges[1:]) if len(edges) and len(readings.start_us) else np.zeros(0),
+        project_days.warmth(readings, used.start_s, used.end_s),
         runs,
         statuses,
         result,
         of_trace,
         None if trace is None else _half_width(results, trace.pk),
         savings,
+        [] if result is None else [one for one in own if not _is_fitted(models.get((one.pk, BASELINE)))],
     )
+
+
+def _is_fitted(model: Model | None) -> bool:
+    return model is not None and model.status == "SUCCESS"
 
 
 async def _or_nothing(asked: Any) -> Series:
@@ -135,7 +145,7 @@ def _chosen(own: Sequence[Trace], asked: int | None, models: Mapping[tuple[int, 
     of = {trace.pk: trace for trace in own}
     if asked in of:
         return of[asked]
-    fitted = [pk for (pk, period), one in models.items() if pk in of and period == BASELINE and one.status == "SUCCESS"]
+    fitted = [pk for pk in of if _is_fitted(models.get((pk, BASELINE)))]
     return of[min(fitted)] if fitted else (own[0] if own else None)
 
 

@@ -60,6 +60,7 @@ def test_sign_in_find_a_project_and_see_its_data(browser: Browser, site: Website
     expect(page.get_by_role("button", name="Start a run")).to_be_visible()
     expect(page.locator("#runs")).to_contain_text("the worker died twice over this run")
     expect(page.locator("#savings tr", has_text="Both models")).to_contain_text("not clear")
+    expect(page.locator("#left-out")).to_contain_text("natural gas, trace 2")
     context.close()
 
 
@@ -102,6 +103,9 @@ def test_the_days_as_csv(open_page: OpenPage, site: Website) -> None:
     rows = list(csv.DictReader(io.StringIO(page.request.get(f"{site.url}/projects/1/days.csv?trace=1").text())))
     assert len(rows) == project_house.DAYS - len(project_house.GAP)
     assert (rows[0]["day"], rows[0]["coverage_pct"], rows[0]["expected"]) == ("2023-01-01", "100", "")
+    assert float(rows[0]["temperature"]) == pytest.approx(
+        sum(project_house.temperature_c(hour) for hour in range(24)) / 24, abs=0.01
+    )
     assert float(rows[-1]["expected_half_width"]) == project_house.HALF_WIDTH
 
 

@@ -1,8 +1,9 @@
 """Records as days of a page: what was metered, its coverage, and nothing over a gap."""
 
 import numpy as np
+import pytest
 
-from web.view.project_days import Series, broken, line, usage, warmth
+from web.view.project_days import Series, broken, date_of, line, usage, warmth
 
 T0 = 1_709_420_400  # 2024-03-03 in Paris
 HOUR_S, DAY_S = 3600, 86_400
@@ -41,7 +42,7 @@ def test_bills_stay_as_they_are() -> None:
 
 def test_temperatures_are_means_of_days_and_a_day_without_is_none() -> None:
     edges = np.array([T0, T0 + DAY_S, T0 + 2 * DAY_S, T0 + 3 * DAY_S])
-    found = warmth(series([T0 - 1, T0, T0 + HOUR_S, T0 + DAY_S, T0 + 3 * DAY_S], [99, 4, 8, np.nan, 99]), edges)
+    found = warmth(series([T0 - 1, T0, T0 + HOUR_S, T0 + DAY_S, T0 + 3 * DAY_S], [99, 4, 8, np.nan, 99]), edges[:-1], edges[1:])
     assert found[0] == 6
     assert np.isnan(found[1:]).all()
 
@@ -52,3 +53,17 @@ def test_a_model_s_line_is_the_mean_at_each_temperature_and_lines_break_where_da
     at, values = broken(np.array([0.0, DAY_S, 4.0 * DAY_S]), np.array([1.0, 2.0, 3.0]))
     assert at.tolist() == [0.0, DAY_S, 2.0 * DAY_S, 4.0 * DAY_S]
     assert np.isnan(values).tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("at_s", "zone", "named"),
+    [
+        pytest.param(T0, "Europe/Paris", "2024-03-03", id="from midnight"),
+        pytest.param(
+            1_293_840_000, "America/Chicago", "2011-01-01", id="from 18:00 of the evening before, which is midnight of UTC"
+        ),
+        pytest.param(1_293_840_000, "Asia/Seoul", "2011-01-01", id="from 9:00"),
+    ],
+)
+def test_a_day_is_named_by_its_noon(at_s: int, zone: str, named: str) -> None:
+    assert str(date_of(at_s, zone)) == named

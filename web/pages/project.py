@@ -13,7 +13,7 @@ from bokeh.models.annotations.geometry import Span
 
 from web.language import current
 from web.pages import look
-from web.view.project_days import DAY_S, Floats, Int64s, Usage, axis_ms, broken, line
+from web.view.project_days import DAY_S, Floats, Int64s, Usage, axis_ms, broken, date_of, line
 from web.view.say import say
 
 USAGE, BASELINE, REPORTING, WARMTH, EXPECTED = "#0072B2", "#0072B2", "#D55E00", "#8246a0", "#566273"
@@ -40,9 +40,8 @@ def over_time(used: Usage, edges: Int64s, warmth: Floats, marks: Mapping[str, in
     """
     left, right = axis_ms(used.start_s, zone), axis_ms(used.end_s, zone)
     per_day = used.energy / used.days
-    days = ColumnDataSource(
-        {"left": left, "right": right, "top": per_day, "coverage": used.coverage * 100, "day": _dates(left)}, name="days"
-    )
+    columns = {"left": left, "right": right, "top": per_day, "coverage": used.coverage * 100}
+    days = ColumnDataSource({**columns, "day": _dates(used.start_s, zone)}, name="days")
     span = Range1d(start=left[0], end=right[-1], bounds=None) if len(left) else Range1d(start=0, end=1)
     usage = look.time_plot("usage_plot", span, height=220, axis=False)
     usage.y_range.start, usage.y_range.end = _axis(per_day)
@@ -60,7 +59,7 @@ def over_time(used: Usage, edges: Int64s, warmth: Floats, marks: Mapping[str, in
         warm = look.time_plot("warmth_plot", span, height=130, axis=False)
         warm.y_range.start, warm.y_range.end = _axis(warmth, zero=False)
         at = axis_ms(edges[:-1], zone) + DAY_S * 500
-        drawn = ColumnDataSource({"t": at, "warmth": warmth, "day": _dates(at)})
+        drawn = ColumnDataSource({"t": at, "warmth": warmth, "day": _dates(edges[:-1], zone)})
         curve = warm.line("t", "warmth", source=drawn, name="warmth", line_width=1.3, line_color=WARMTH)
         tips = look.tips((say("day"), "@day"), (say("mean"), f"@warmth{{0.0}} {words['temperature']}"))
         warm.add_tools(HoverTool(tooltips=tips, mode="vline", renderers=[curve]))
@@ -73,7 +72,7 @@ def over_time(used: Usage, edges: Int64s, warmth: Floats, marks: Mapping[str, in
     return plots
 
 
-def model(curves: Mapping[str, Curve], width: float, words: Mapping[str, str]) -> Any:
+def model(curves: Mapping[str, Curve], width: float, zone: str, words: Mapping[str, str]) -> Any:
     """Usage of days against their temperature, with what the models say.
 
     Args:
@@ -90,9 +89,7 @@ def model(curves: Mapping[str, Curve], width: float, words: Mapping[str, str]) -
     for period, one in curves.items():
         colour = BASELINE if period == "BASELINE" else REPORTING
         name = period.lower()
-        points = ColumnDataSource(
-            {"x": one.temperature, "y": one.metered, "day": _dates(one.day_s * 1000)}, name=f"{name}_points"
-        )
+        points = ColumnDataSource({"x": one.temperature, "y": one.metered, "day": _dates(one.day_s, zone)}, name=f"{name}_points")
         marker = "circle" if period == "BASELINE" else "triangle"
         dots = plot.scatter(
             "x", "y", source=points, name=name, marker=marker, size=5, fill_color=colour, line_color=None, fill_alpha=0.45
@@ -109,8 +106,9 @@ def against(days: Curve, half_width: float, zone: str, words: Mapping[str, str])
     """What the baseline's model expects of the reporting period, with the band of a day, and what was metered."""
     at = axis_ms(days.day_s, zone)
     low, high = days.predicted - half_width, days.predicted + half_width
-    columns = {"left": at, "right": at + DAY_S * 1000, "low": low, "high": high, "metered": days.metered, "day": _dates(at)}
-    source = ColumnDataSource({**columns, "predicted": days.predicted, "middle": at + DAY_S * 500}, name="against_days")
+    columns = {"left": at, "right": at + DAY_S * 1000, "low": low, "high": high, "middle": at + DAY_S * 500}
+    said = {"metered": days.metered, "predicted": days.predicted, "day": _dates(days.day_s, zone)}
+    source = ColumnDataSource({**columns, **said}, name="against_days")
     span = Range1d(start=at[0], end=at[-1] + DAY_S * 1000)
     plot = look.time_plot("against_plot", span, height=260, axis=True)
     plot.y_range.start, plot.y_range.end = _axis(np.concatenate([low, high, days.metered]))
@@ -173,5 +171,5 @@ def _axis(values: Floats, *, zero: bool = True) -> tuple[float, float]:
     return (low if zero and low == 0 else low - room), high + room
 
 
-def _dates(at_ms: Floats) -> list[str]:
-    return [str(day) for day in at_ms.astype("datetime64[ms]").astype("datetime64[D]")]
+def _dates(at_s: Floats | Int64s, zone: str) -> list[str]:
+    return [str(date_of(at, zone)) for at in at_s.tolist()]

@@ -1,15 +1,16 @@
 """What the pages of projects say in words: savings with their bands, runs and their failures. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from streams.catalog.datastore.entries import Project, Run, Station, Trace
 from web.view import quantity
-from web.view.project_days import Usage
+from web.view.project_days import DAY_S, Usage, date_of
 from web.view.say import Number, Text, joined, say
 from web.view.say import moment as said_moment
 
@@ -21,6 +22,7 @@ NAMES = {
     "ALL_FUELS_CONSUMPTION_SUPPLIED": say("All fuels"),
     "ELECTRICITY_ON_SITE_GENERATION_UNCONSUMED": say("Generation fed in"),
 }
+_ALL = "ALL_FUELS_CONSUMPTION_SUPPLIED"
 KINDS = {
     "E_C_S": say("electricity supplied"),
     "E_C_T": say("electricity, total"),
@@ -69,13 +71,15 @@ def savings(rows: Iterable[Mapping[str, Any]], labels: Mapping[int, str]) -> lis
     """
     order = list(MEASURES)
     known = [row for row in rows if row["interpretation"] in MEASURES]
+    sums = Counter(row["interpretation"] for row in known if row["energy_trace"] is None)
+    known = [row for row in known if row["trace_interpretation"] != _ALL or sums[row["interpretation"]] != 2]  # one fuel is all
     known.sort(key=lambda row: (order.index(row["interpretation"]), row["energy_trace"] is not None))
     return [_saved(row, labels) for row in known]
 
 
 def headline(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The one figure of a project: energy avoided, of all fuels when there are several."""
-    wanted = ("ALL_FUELS_CONSUMPTION_SUPPLIED", "ELECTRICITY_CONSUMPTION_SUPPLIED", "NATURAL_GAS_CONSUMPTION_SUPPLIED")
+    wanted = (_ALL, "ELECTRICITY_CONSUMPTION_SUPPLIED", "NATURAL_GAS_CONSUMPTION_SUPPLIED")
     of = {row["trace_interpretation"]: row for row in rows if row["interpretation"] == "avoided_energy_use"}
     return next((of[name] for name in wanted if name in of), None)
 
@@ -85,7 +89,7 @@ def figure(row: Mapping[str, Any] | None) -> tuple[str, str, bool]:
     if row is None or row["value"] is None:
         return quantity.DASH, "", False
     half = row["upper"]
-    return _kwh(row["value"]), joined(" ", ("±", _kwh(half))), half is not None and abs(row["value"]) > half
+    return _kwh(row["value"]), joined(" ", ("±", _kwh(half))), half is not None and round(abs(row["value"]), 2) > round(half, 2)
 
 
 def _saved(row: Mapping[str, Any], labels: Mapping[int, str]) -> Saved:
@@ -163,7 +167,7 @@ def measured(used: Usage, zone: str) -> str:
     first, last = int(used.start_s[0]), int(used.end_s[-1])
     known_s = float(((used.end_s - used.start_s) * used.coverage).sum())
     share = number(min(100.0, 100 * known_s / (last - first)), 1)
-    ends = {"first": said_moment(_local(first, zone), "date"), "last": said_moment(_local(last - 1, zone), "date")}
+    ends = {"first": said_moment(date_of(first, zone), "date"), "last": said_moment(date_of(last - DAY_S, zone), "date")}
     return say("{first} to {last}, {share} % of it metered", share=share, **ends)
 
 
@@ -213,8 +217,11 @@ def moment(at_us: int, zone: str) -> str:
 
 
 def day(at_us: int | None, zone: str) -> str:
-    """A local date; a dash when there is none."""
-    return quantity.DASH if at_us is None else said_moment(_local(at_us / 1e6, zone), "long date")
+    """A date that begins in the zone, or in UTC, as whoever set it may have meant it; with its time when neither does."""
+    if at_us is None:
+        return quantity.DASH
+    of = (_local(at_us / 1e6, zone), _local(at_us / 1e6, "UTC"))
+    return next((said_moment(one, "long date") for one in of if one.time() == time()), said_moment(of[0], "date minute"))
 
 
 def _local(at_s: float, zone: str) -> datetime:
@@ -223,10 +230,6 @@ def _local(at_s: float, zone: str) -> datetime:
 
 def _kwh(value: float | None) -> Text:
     return joined(" ", (number(value), "kWh"))
-
-
-def iso_day(at_s: float, zone: str) -> str:
-    return f"{datetime.fromtimestamp(at_s, ZoneInfo(zone)):%Y-%m-%d}"
 
 
 def utc(at_s: float) -> str:

@@ -77,16 +77,13 @@ def usage(records: Series, zone: str) -> Usage:
     return Usage(edges[:-1][some], edges[1:][some], energy[some], coverage[some])
 
 
-def warmth(readings: Series, edges: Int64s) -> Floats:
-    """Mean of the readings of each day between edges; NaN: there is none."""
+def warmth(readings: Series, start_s: Int64s, end_s: Int64s) -> Floats:
+    """Mean of the readings from each start up to its end; NaN: there is none."""
     known = ~np.isnan(readings.value)
-    cell = np.searchsorted(edges, readings.start_us[known] // 1_000_000, "right") - 1
-    inside = (cell >= 0) & (cell < len(edges) - 1)
-    n = len(edges) - 1
-    count = np.bincount(cell[inside], minlength=n)
-    total = np.bincount(cell[inside], readings.value[known][inside], n)
+    at_s, total = readings.start_us[known] // 1_000_000, np.concatenate([[0.0], np.cumsum(readings.value[known])])
+    first, end = np.searchsorted(at_s, start_s), np.searchsorted(at_s, end_s)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(count > 0, total / count, np.nan), np.float64)
+        return np.asarray(np.where(end > first, (total[end] - total[first]) / (end - first), np.nan), np.float64)
 
 
 def midnights(first_s: int, last_s: int, zone: str) -> Int64s:
@@ -96,6 +93,11 @@ def midnights(first_s: int, last_s: int, zone: str) -> Int64s:
     last = datetime.fromtimestamp(last_s, of).date() + timedelta(days=1)
     days = range(first.toordinal(), last.toordinal() + 1)
     return np.array([int(datetime.combine(date.fromordinal(day), time(), of).timestamp()) for day in days], np.int64)
+
+
+def date_of(at_s: float, zone: str) -> date:
+    """The date in a zone of a day that begins then; one that is not from midnight to midnight is that of its noon."""
+    return datetime.fromtimestamp(at_s + DAY_S / 2, ZoneInfo(zone)).date()
 
 
 def axis_ms(at_s: Sequence[float] | Int64s | Floats, zone: str) -> Floats:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from web.view.project import iso_day, utc
+from web.view.project import utc
+from web.view.project_days import date_of
 
 HEADER = (
     *("day", "start_utc", "end_utc", "metered", "coverage_pct", "temperature", "expected", "expected_half_width"),
@@ -27,13 +28,12 @@ def sheet(shown: Any) -> str:
         return out.getvalue()
     days, used = shown.against, shown.usage
     expected = {} if days is None else dict(zip(days.day_s.astype(np.int64).tolist(), days.predicted.tolist(), strict=True))
-    warmth = dict(zip(shown.edges[:-1].tolist(), shown.warmth.tolist(), strict=False))
-    columns = (used.start_s.tolist(), used.end_s.tolist(), used.energy.tolist(), used.coverage.tolist())
-    for start_s, end_s, energy, coverage in zip(*columns, strict=True):
+    columns = (used.start_s, used.end_s, used.energy, used.coverage, shown.temperature)
+    for start_s, end_s, energy, coverage, warmth in zip(*(column.tolist() for column in columns), strict=True):
         wanted = expected.get(start_s)
         values = (
-            *(iso_day(start_s, shown.zone), utc(start_s), utc(end_s), _text(energy, 6), _text(coverage * 100, 2)),
-            *(_text(warmth.get(start_s), 2), _text(wanted, 6), _text(None if wanted is None else shown.half_width, 6)),
+            *(date_of(start_s, shown.zone), utc(start_s), utc(end_s), _text(energy, 6), _text(coverage * 100, 2)),
+            *(_text(warmth, 2), _text(wanted, 6), _text(None if wanted is None else shown.half_width, 6)),
             *(shown.trace.unit, shown.unit),
         )
         write.writerow(values)
