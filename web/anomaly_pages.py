@@ -34,6 +34,7 @@ LISTED, DRAWN = 100, 2000
 """Lines of the list, marks of the timeline."""
 REFRESH_S = 2
 SPANS: dict[str, tuple[int, Text]] = {
+    "hour": (3600, say("1 hour")),
     "day": (86_400, say("24 hours")),
     "week": (7 * 86_400, say("7 days")),
     "month": (30 * 86_400, say("30 days")),
