@@ -111,7 +111,9 @@ def command(receiver_id: str, said: Mapping[str, Any], state: State, vault: Vaul
     known = state.receivers.get(receiver_id)
     channel = said.get("channel", known.channel if known else None)
     if not isinstance(channel, str) or channel not in OF_CHANNEL:
-        raise FieldError("channel", "missing_field" if channel is None else "out_of_range", fields.EXPECTED["channel"])
+        if channel is None:
+            raise FieldError("channel", "missing_field", f"channel is missing; expected {fields.EXPECTED['channel']}")
+        raise fields.refuse("channel", channel)
     own = OF_CHANNEL[channel]
     elsewhere = {name for names in OF_CHANNEL.values() for name in names} - set(own)
     if wrong := next((name for name in said if name in elsewhere), None):
@@ -190,14 +192,15 @@ def _complete(channel: str, target: dict[str, str], *, made_before: bool) -> str
         return None
     url = _url(channel, target.get("url", ""))
     if url is None:  # not shown: it may open a door
-        raise FieldError("url", "out_of_range" if target.get("url") else "missing_field", f"expected {fields.EXPECTED['url']}")
+        what, code = ("cannot be used", "out_of_range") if target.get("url") else ("is missing", "missing_field")
+        raise FieldError("url", code, f"url {what}; expected {fields.EXPECTED['url']}")
     if channel == "webhook":
         if "secret" not in target:
             assert not made_before
             target["secret"] = f"whsec_{randomness.token_urlsafe(32)}"
             return target["secret"]
         if not _SECRET.fullmatch(target["secret"]):
-            raise FieldError("secret", "out_of_range", f"expected {fields.EXPECTED['secret']}")
+            raise FieldError("secret", "out_of_range", f"secret cannot be used; expected {fields.EXPECTED['secret']}")
     return None
 
 

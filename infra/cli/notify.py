@@ -151,6 +151,7 @@ def show_log(receiver_id: str, as_json: bool) -> None:
         return
     for r in found[-_SHOWN:]:
         body = parsed(r.body)
-        what = f"{body['rule']} {body['sources']['total']} sensors" if "rule" in body else ""
+        n = body["sources"]["total"] if "rule" in body else 0
+        what = f"{body['rule']}, {n} sensor{'' if n == 1 else 's'}" if n else ""
         why = f"  {r.reason} ({r.attempts} attempts)" if r.reason else ""
         click.echo(f"{iso(r.made_ms)}  {r.receiver:<16} {r.transition:<10} {what:<28} {r.state}{why}")

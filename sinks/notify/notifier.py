@@ -19,7 +19,7 @@ from infra.errors import ConfigurationError, PowermonError
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.anomaly import decode_anomaly
-from schemas.notification import DUE, HELD, Notification
+from schemas.notification import Notification
 from schemas.registry import Registry
 from sinks import broker
 from sinks.broker import LogUnavailable
@@ -206,7 +206,7 @@ class Notifier:
                 await asyncio.to_thread(self._commit, member, moved)
                 committed |= moved
             self._problem = None
-            metrics.WAITING.set(sum(one.state in (DUE, HELD) for desk in office.desks.values() for one in desk.records.values()))
+            metrics.WAITING.set(sum(desk.waiting() for desk in office.desks.values()))
             self._send(office, senders)
             if len(messages) < BATCH:
                 await asyncio.sleep(TICK_S)

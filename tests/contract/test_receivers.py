@@ -1,5 +1,6 @@
 """Receivers through the REST API's door: made, changed, tried, removed; what opens them is never given back."""
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Handler
 from infra.settings import Settings
 from streams.catalog.commands import PutSite
 from streams.catalog.state import Receiver
+from tests import hostile
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.receivers import answers, hooks
 from web.api import schemas
@@ -160,3 +162,33 @@ async def test_a_key_that_is_gone_is_not_made_anew_while_others_need_it(tmp_path
         assert "sealed under key" in (await ask("PUT", "/more", {"channel": "webhook", "url": URL}, 503))["detail"]
         assert "cannot be opened" in (await ask("POST", "/ops/test"))["reason"]
         assert not ask.key.exists()
+
+
+async def test_any_body_is_answered(tmp_path: Path) -> None:
+    seeds = [
+        {
+            "channel": "webhook",
+            "url": URL,
+            "secret": "0123456789abcdef",
+            "rules": ["sag"],
+            "quiet": ["sat,sun 00:00-24:00"],
+            "per_hour": 9,
+        },
+        {
+            "channel": "email",
+            "to": ["ann@example.com"],
+            "language": "ko",
+            "zone": "Asia/Seoul",
+            "severe_passes": False,
+            "sites": ["mill"],
+        },
+        {"channel": "mqtt", "url": "mqtt://mq", "user": "u", "password": "p", "severity": "warning", "sensors": ["gre000001"]},
+    ]
+    statuses = set()
+    async with door(tmp_path) as ask:
+        for body in itertools.islice(hostile.bodies(17, [json.dumps(one).encode() for one in seeds]), hostile.examples(600)):
+            headers = {"Content-Type": "application/json"}
+            async with ask.client.put("/api/v1/notifications/ops", data=body, headers=headers) as answer:
+                statuses.add(answer.status)
+                assert answer.status in (200, 415, 422), (body[:300], await answer.text())
+    assert {200, 422} <= statuses

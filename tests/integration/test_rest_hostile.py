@@ -60,7 +60,8 @@ async def test_any_request_of_the_document_and_beside_it(site: Website) -> None:
             (method, path, operation)
             for path, methods in paths.items()
             for method, operation in methods.items()
-            if method in ("get", "post", "put", "patch", "delete") and not path.endswith(("/sql", "/docs"))
+            if method in ("get", "post", "put", "patch", "delete")
+            and not path.endswith(("/sql", "/docs", "/test"))  # which asks others
         ]
         seeds = [json.dumps(one).encode() for one in _examples(operations)]
         for body in itertools.islice(hostile.bodies(13, [*seeds, *hostile.VALID]), ASKED):

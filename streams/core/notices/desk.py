@@ -166,6 +166,10 @@ class Desk:
             blocked.add(record.group)
         return None
 
+    def waiting(self) -> int:
+        """Messages that are due, or held for a summary."""
+        return sum(one.state in (DUE, HELD) and one.transition != LATE for one in self.records.values())
+
     def heads(self, record: Notification) -> list[Notification]:
         """The first messages of the groups that a message is about."""
         covered = [self.records[id] for id in record.covers if id in self.records] or [record]
