@@ -31,6 +31,7 @@ FIRST = [
     "test_leaked_tokens",
     "test_worker",
     "test_sink",
+    "test_store_kills",
     "test_catalog",
     "test_stalls",
     "test_hour",
