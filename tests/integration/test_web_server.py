@@ -232,6 +232,7 @@ async def test_the_list_of_sensors(site: Website, client: Client) -> None:
         "address": "",
         "category": "main",
         "site": "",
+        "anomalies": 0,
     }
     assert by_id["gre000777"]["registration"] is None
     searched = await (await client.get("/api/v1/sensors?q=777&limit=5", headers=BEARER)).json()
