@@ -71,6 +71,8 @@ def found(seconds: Seconds, limits: Limits, delay_ms: Mapping[int, int], conflic
     if contract_mw:
         _add_overloads(add, total, contract_mw * values["overload_pct"] / 100, contract_mw * values["overload_end_pct"] / 100,
                        contract_mw, span)  # fmt: skip
+        _add_peaks(add, total, contract_mw * values["peak_pct"] / 100, contract_mw * values["peak_end_pct"] / 100,
+                   values["peak_after_s"], span)  # fmt: skip
 
     same = [t for t in seconds if t - 1 in seconds and seconds[t] == seconds[t - 1]]
     stuck = [[run[0] - 1, *run] for run in _runs(sorted(same), 0)]
@@ -153,6 +155,27 @@ def _add_overloads(
             ever = ever or energy > limit * 900
         if ever and quarter * 900 + 900 < span.stop:
             add("overload_quarter", [[inside[0], inside[-1]]], lambda _, w=energy // 900: w)
+
+
+def _add_peaks(add: Callable[..., None], total: dict[int, int], limit: float, end: float, after_s: float, span: range) -> None:
+    for quarter in range(span.start // 900, span.stop // 900 + 1):
+        so_far = [t for t in range(quarter * 900, quarter * 900 + 900) if t in total]
+        forecast: dict[int, int] = {}
+        for k, t in enumerate(so_far):
+            last = [total[u] for u in range(t - 59, t + 1) if u in total]
+            if k + 1 >= after_s and len(last) >= 45:
+                energy = sum(total[u] for u in so_far[: k + 1])
+                forecast[t] = (energy + sum(last) // len(last) * (quarter * 900 + 899 - t)) // 900
+        run: list[int] = []
+        ended = []
+        for t, expected in forecast.items():
+            if expected > limit or (run and expected >= end):
+                run.append(t)
+            elif run:
+                ended, run = [*ended, run], []
+        if run and quarter * 900 + 900 < span.stop:
+            ended.append(run)
+        add("peak", ended, lambda r, f=forecast: max(f[t] for t in r))
 
 
 def _add_clock(add: Callable[..., None], delay_ms: Mapping[int, int], values: Mapping[str, float], span: range) -> None:

@@ -18,7 +18,7 @@ LIMITS = Limits(
     3.0,  # 1 kW a phase would be 3000 of it
     tuple(
         {
-            "low_pf_s": 6, "load_imbalance_s": 6, "voltage_imbalance_s": 6, "stuck_s": 4, "clock_min_s": 6,
+            "low_pf_s": 6, "load_imbalance_s": 6, "voltage_imbalance_s": 6, "stuck_s": 4, "clock_min_s": 6, "peak_after_s": 20,
             "reverse_power_w": 1, "reverse_power_s": 5,
         }.items()
     ),
@@ -67,10 +67,10 @@ def probe_second(k: int, what: tuple[int, int, int], jitter: int) -> ProbeSecond
 
 
 @st.composite
-def houses(draw: st.DrawFn) -> list[SensorReading]:
-    """The seconds of one sensor."""
+def houses(draw: st.DrawFn, begins: tuple[int, ...] = (0,)) -> list[SensorReading]:
+    """The seconds of one sensor; they begin within a minute from one of these."""
     out: list[SensorReading] = []
-    t = T0 + draw(st.integers(0, 59))
+    t = T0 + draw(st.sampled_from(begins)) + draw(st.integers(0, 59))
     for length, phases, probes, stuck, delay in draw(st.lists(stretch, min_size=1, max_size=8)):
         for k in range(length):
             if phases is not None:
@@ -91,7 +91,7 @@ def closed(log: Log) -> Log:
 @st.composite
 def logs(draw: st.DrawFn) -> Log:
     """The seconds of a house, in an order within the bound, some of them twice, some with other values."""
-    house = draw(houses())
+    house = draw(houses((0, 600)))  # the second one lasts into another quarter-hour
     entries: list[tuple[int, int, SensorReading]] = []
     for n, one in enumerate(house):
         entries.append((one.timestamp_s * 1000 + 1000 * draw(st.sampled_from([1, 1, 1, 1, 3, 17])), n, one))

@@ -15,6 +15,7 @@ RULES: dict[str, Text] = {
     "interruption": say("Interruption"),
     "overload": say("Overload"),
     "overload_quarter": say("Quarter-hour above the contract"),
+    "peak": say("Peak ahead"),
     "load_imbalance": say("Uneven load"),
     "voltage_imbalance": say("Uneven voltage"),
     "low_pf": say("Low power factor"),
@@ -24,6 +25,13 @@ RULES: dict[str, Text] = {
     "stuck": say("Stuck sensor"),
     "clock": say("Clock off"),
     "conflict": say("Contradicting copies"),
+    "habit": say("Unlike its habit"),
+    "over_power": say("Above the subscribed power"),
+    "index": say("Impossible index"),
+    "index_slope": say("Index against power"),
+    "register_sums": say("Registers do not add up"),
+    "clock_degraded": say("Meter's clock lost"),
+    "link": say("Bad line"),
 }
 SEVERITIES: dict[str, Text] = {"notice": say("notice"), "warning": say("warning"), "severe": say("severe")}
 STATES: dict[str, Text] = {"open": say("goes on"), "closed": say("over"), "withdrawn": say("withdrawn")}
@@ -60,6 +68,8 @@ def value(row: Row, amount: int) -> Text:
         return joined("\u00a0", quantity.percent(amount / facts.UNITS[unit][0], 1 if unit == "permille" else 0))
     if unit in ("s", "ms"):
         return span(amount / facts.UNITS[unit][0])
+    if unit in ("VA", "Wh"):
+        return joined("\u00a0", (Number(f"{amount:,}".replace(",", "\u202f").replace("-", "\u2212")), unit))
     return Text(amount)
 
 
@@ -96,6 +106,8 @@ def sentence(row: Row, now_s: float) -> Text:
     name = row["rule"]
     values: dict[str, str] = {"worst": value(row, facts.worst_of(row, now_s)), "limit": value(row, row["limit_value"])}
     values |= {"phase": phase(row), "share": of_nominal(row) or quantity.DASH, "span": span(facts.lasted_s(row, now_s))}
+    if name == "silence" and row["kind"] == "linky":
+        return say("Nothing was heard from the meter for {span}.", **values)
     told = {
         "sag": say("Phase {phase} fell to {worst}, {share} of the nominal voltage, for {span}; {limit} is the limit.", **values),
         "swell": say(
@@ -104,6 +116,7 @@ def sentence(row: Row, now_s: float) -> Text:
         "interruption": say("All phases were gone for {span}: at most {worst} was left.", **values),
         "overload": say("The mean of a minute reached {worst}; {limit} is the limit of the contract.", **values),
         "overload_quarter": say("The mean of a quarter-hour reached {worst}; the contract allows {limit}.", **values),
+        "peak": say("The running quarter-hour was going to reach {worst}; the contract allows {limit}.", **values),
         "load_imbalance": say("A phase was {worst} away from the mean of the three; {limit} is the limit.", **values),
         "voltage_imbalance": say("A voltage was {worst} away from the mean of the three; {limit} is the limit.", **values),
         "low_pf": say("The power factor fell to {worst}; {limit} is the limit.", **values),
@@ -113,6 +126,19 @@ def sentence(row: Row, now_s: float) -> Text:
         "stuck": say("The sensor sent the same samples again and again, for {span}.", **values),
         "clock": say("The sensor's clock was off by up to {worst}; {limit} is the limit.", **values),
         "conflict": say("Copies of seconds came with other values than those that count, for {span}.", **values),
+        "habit": say(
+            "For {span} the power was unlike other weeks at that hour: {worst}, where {limit} is still usual.", **values
+        ),
+        "over_power": say(
+            "The meter said that more than the subscribed power was drawn: {worst}, {limit} is subscribed.", **values
+        ),
+        "index": say("An index moved by {worst} at once; {limit} is the most that is possible.", **values),
+        "index_slope": say(
+            "In a quarter-hour the indexes grew by {worst} of what the apparent power allows; {limit} is the limit.", **values
+        ),
+        "register_sums": say("The indexes of the tariff differ from the total by {worst}; {limit} is the limit.", **values),
+        "clock_degraded": say("The meter's clock had lost the time, for {span}.", **values),
+        "link": say("Of a minute's frames {worst} were damaged or lost; {limit} is the limit.", **values),
     }
     return told.get(name, joined(": ", [rule(row), values["worst"]]))
 

@@ -12,6 +12,7 @@ RULES = (
     "interruption",
     "overload",
     "overload_quarter",
+    "peak",
     "load_imbalance",
     "voltage_imbalance",
     "low_pf",
@@ -21,13 +22,29 @@ RULES = (
     "stuck",
     "clock",
     "conflict",
+    "habit",
+    "over_power",
+    "index",
+    "index_slope",
+    "register_sums",
+    "clock_degraded",
+    "link",
 )
 """As docs/anomalies.md explains them."""
 STATES = ("open", "closed")
 SEVERITIES = ("notice", "warning", "severe")
 KINDS = ("power", "linky")
 
-UNITS = {"mV": (1000, "V"), "mW": (1000, "W"), "permille": (10, "%"), "pct": (1, "%"), "s": (1, "s"), "ms": (1000, "s")}
+UNITS = {
+    "mV": (1000, "V"),
+    "mW": (1000, "W"),
+    "permille": (10, "%"),
+    "pct": (1, "%"),
+    "s": (1, "s"),
+    "ms": (1000, "s"),
+    "VA": (1, "VA"),
+    "Wh": (1, "Wh"),
+}
 """By the unit of the event: what divides it, and what it is then."""
 
 COLUMNS = (

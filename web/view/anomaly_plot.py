@@ -16,7 +16,7 @@ LEAST_SHARE = 0.004
 
 _STEPS_S = (60, 300, 900, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 86_400, 2 * 86_400, 7 * 86_400)
 _VOLTAGE = ("sag", "swell", "interruption")
-_TOTAL = ("overload", "overload_quarter", "reverse_power")
+_TOTAL = ("overload", "overload_quarter", "peak", "reverse_power", "habit")
 
 Columns = dict[str, list[Any]]
 MinuteRow = tuple[int, int, float, float, float]

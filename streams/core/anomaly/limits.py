@@ -22,6 +22,9 @@ DEFAULTS: dict[str, float] = {
     "phase_missing_s": 5,  # a probe absent for so many of the seconds that came
     "overload_pct": 100,  # of the contracted power, mean of 60 s; without a contract it is not judged
     "overload_end_pct": 97,
+    "peak_pct": 100,  # of the contracted power: what the running quarter-hour will be …
+    "peak_end_pct": 97,
+    "peak_after_s": 300,  # … once so many of its seconds are there
     "load_imbalance_pct": 30,  # max |P_i - mean| / mean …
     "load_imbalance_end_pct": 27,
     "load_imbalance_s": 300,  # … for so long …
@@ -48,7 +51,7 @@ ROW = (*NAMES, "contract_mw", "watch_low_mv", "watch_high_mv")
 FLOOR_SHARE = 0.05
 FLOOR_W = 500.0
 _OF_NOMINAL = ("sag_pct", "sag_end_pct", "swell_pct", "swell_end_pct", "interruption_pct", "interruption_end_pct")
-_OF_CONTRACT = ("overload_pct", "overload_end_pct")
+_OF_CONTRACT = ("overload_pct", "overload_end_pct", "peak_pct", "peak_end_pct")
 
 
 @dataclass(frozen=True, slots=True)

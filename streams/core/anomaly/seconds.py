@@ -15,18 +15,18 @@ from streams.core.anomaly.limits import ROW
 Int32s = npt.NDArray[np.int32]
 
 # Rules, in the order of their machines; MISSING has one for each phase.
-SILENCE, MISSING, OVERLOAD, QUARTER, LOAD, VOLTAGE, LOW_PF, REVERSE, STUCK, CLOCK, CONFLICT = 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12
-MACHINES = 13
+SILENCE, MISSING, OVERLOAD, QUARTER, PEAK, LOAD, VOLTAGE, LOW_PF, REVERSE, STUCK, CLOCK, CONFLICT = (0, 1, *range(4, 14))
+MACHINES = 14
 
 # What a machine remembers: whether its interval counts yet, the first and last second in it, the worst value, how many.
 OPEN, START, LAST, WORST, COUNT = range(5)
 _EACH = 5
 
 # Behind the machines: the next second to judge, the last one that came, the probes ever seen, the newest offset; the sum
-# and number of the last 60 s; how far above the contract, and since when; the quarter-hour and its sum; the spread of the
-# delay; the digests of the second before; the last 60 totals.
-NEXT, LAST_S, KNOWN, VERSION, SUM, FILLED, ABOVE, ABOVE_SINCE, QUARTER_OF, QUARTER_SUM = range(65, 75)
-DELAY_LOW, DELAY_HIGH, DIGESTS, DIGESTS_AT, RING = 75, 76, 77, 80, 81
+# and number of the last 60 s; how far above the contract, and since when; the quarter-hour, its sum and number; the spread
+# of the delay; the digests of the second before; the last 60 totals.
+NEXT, LAST_S, KNOWN, VERSION, SUM, FILLED, ABOVE, ABOVE_SINCE, QUARTER_OF, QUARTER_SUM, QUARTER_FILLED = range(70, 81)
+DELAY_LOW, DELAY_HIGH, DIGESTS, DIGESTS_AT, RING = 81, 82, 83, 86, 87
 WIDTH = RING + MINUTE_S
 
 # What a row of found intervals holds.
@@ -54,7 +54,8 @@ _DELAY_SPREAD_MS = 2000
 """A clock that is wrong is wrong by the same; a backlog that is sent is not."""
 
 (
-    _SILENCE_S, _MISSING_S, _OVER, _OVER_END, _LOAD_PM, _LOAD_END, _LOAD_S, _LOAD_FLOOR, _VOLT_PM, _VOLT_END, _VOLT_S,
+    _SILENCE_S, _MISSING_S, _OVER, _OVER_END, _PEAK, _PEAK_END, _PEAK_S,
+    _LOAD_PM, _LOAD_END, _LOAD_S, _LOAD_FLOOR, _VOLT_PM, _VOLT_END, _VOLT_S,
     _PF_PM, _PF_END, _PF_S, _PF_FLOOR, _REVERSE_MW, _REVERSE_S, _STUCK_S, _CLOCK_MS, _CLOCK_S, _CONTRACT,
     WATCH_LOW, WATCH_HIGH,
 ) = range(6, len(ROW))  # fmt: skip
@@ -147,6 +148,7 @@ def _absent(own: Int64s, limit: Int64s, row: int, until_s: int, found: Int64s, n
         n = _nothing(own, limit, row, t, found, n)
     if own[NEXT] < until_s:
         own[NEXT] = until_s
+        n = _quarter(own, limit, row, until_s - 1, 0, found, n)
         if own[SILENCE * _EACH + START] != NOTHING:
             own[SILENCE * _EACH + LAST] = until_s - 1
     return n
@@ -268,7 +270,8 @@ def _power(own: Int64s, limit: Int64s, row: int, t: int, bits: int, second: Int3
     back = limit[_REVERSE_MW] > 0 and total < -limit[_REVERSE_MW]
     n = _run(own, row, REVERSE, back, t, -total, limit[_REVERSE_S], _RUN_JOIN_S, _RUN_SHARE_PCT, found, n)
     n = _quarter(own, limit, row, t, total, found, n)
-    return _overload(own, limit, row, t, total, found, n)
+    n = _overload(own, limit, row, t, total, found, n)
+    return _peak(own, limit, row, t, found, n)
 
 
 @uncounted
@@ -281,11 +284,35 @@ def _quarter(own: Int64s, limit: Int64s, row: int, t: int, total: int, found: In
         if own[base + START] != NOTHING:
             own[base + LAST] = own[base + START] + QUARTER_S - 1
             n = _emit(own, row, QUARTER, found, n)
-        own[QUARTER_OF], own[QUARTER_SUM] = t // QUARTER_S, 0
+        n = _emit(own, row, PEAK, found, n)
+        own[QUARTER_OF], own[QUARTER_SUM], own[QUARTER_FILLED] = t // QUARTER_S, 0, 0
     own[QUARTER_SUM] += total
     if own[QUARTER_SUM] > limit[_OVER] * QUARTER_S:
         own[base + OPEN], own[base + START], own[base + LAST] = 1, own[QUARTER_OF] * QUARTER_S, t
     own[base + WORST] = own[QUARTER_SUM] // QUARTER_S
+    return n
+
+
+@uncounted
+def _peak(own: Int64s, limit: Int64s, row: int, t: int, found: Int64s, n: int) -> int:
+    """Whether the running quarter-hour will be above the contract when the mean of the last 60 s goes on to its end."""
+    base = PEAK * _EACH
+    if limit[_CONTRACT] <= 0:
+        return n
+    own[QUARTER_FILLED] += 1
+    if own[QUARTER_FILLED] < limit[_PEAK_S] or own[FILLED] < _FULL:
+        return n
+    left = QUARTER_S - 1 - t % QUARTER_S
+    forecast = (own[QUARTER_SUM] + own[SUM] // own[FILLED] * left) // QUARTER_S
+    if not own[base + OPEN]:
+        if forecast <= limit[_PEAK]:
+            return n
+        own[base + OPEN], own[base + START], own[base + WORST] = 1, t, forecast
+    elif forecast < limit[_PEAK_END]:
+        return _emit(own, row, PEAK, found, n)
+    own[base + LAST] = t
+    own[base + WORST] = max(own[base + WORST], forecast)
+    own[base + COUNT] += 1
     return n
 
 

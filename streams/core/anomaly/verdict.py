@@ -38,6 +38,7 @@ RULES: dict[int, Rule] = {
     **{seconds.MISSING + p: Rule("phase_missing", p + 1, "s", WARNING, "phase_missing_s") for p in range(3)},
     seconds.OVERLOAD: Rule("overload", 0, "mW", WARNING, "overload_pct"),
     seconds.QUARTER: Rule("overload_quarter", 0, "mW", SEVERE, "overload_pct"),
+    seconds.PEAK: Rule("peak", 0, "mW", WARNING, "peak_pct"),
     seconds.LOAD: Rule("load_imbalance", 0, "permille", NOTICE, "load_imbalance_pct"),
     seconds.VOLTAGE: Rule("voltage_imbalance", 0, "permille", WARNING, "voltage_imbalance_pct"),
     seconds.LOW_PF: Rule("low_pf", 0, "permille", NOTICE, "low_pf_pct", -1),
