@@ -8,6 +8,7 @@ from schemas.registry import Registry
 from sinks.replays import Replays
 from sinks.service import make, opened, problem, run_members, stalled
 from sinks.source_feed import sourced
+from streams.catalog.limits import CatalogLimits
 from streams.catalog.view import view_of
 from web.server import create_app, serve
 from web.site import Beside
@@ -23,7 +24,7 @@ async def run(settings: Settings) -> None:
     registry = Registry(settings.registry, settings.schema_cache)
     view, replays = view_of(settings, registry), Replays(settings, store, registry)
     try:
-        members = make(settings, store, sourced(view))
+        members = make(settings, store, sourced(view), CatalogLimits(view).known if settings.anomalies else None)
         beside = Beside(lambda: problem(members), lambda: stalled(members))
         runner = await serve(create_app(settings, store, view, beside=beside, replays=replays), settings)
         notifier = notify.beside(settings, view, registry)

@@ -15,6 +15,7 @@ DELAY = Histogram(
 LAG = Gauge("powermon_sink_lag", "Messages in the log that are not in ClickHouse", ["topic", "partition"])
 
 REBUILT = Counter("powermon_rebuild_minutes", "Minutes rebuilt from raw and published")
+REJUDGED = Counter("powermon_rejudged_anomalies", "Anomalies told or withdrawn because of late minutes")
 REBUILD_CONFLICTS = Counter("powermon_rebuild_conflicts", "Late copies with other values than the first")
 REBUILD_SKIPPED = Counter("powermon_rebuild_skipped", "Late minutes whose raw readings are no longer kept, or are not there")
 REBUILD_REJECTED = Counter("powermon_rebuild_rejected", "Messages of power.late that could not be used")

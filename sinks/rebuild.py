@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,8 @@ from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.pulse import Pulse
 from sinks.raw import Minute, Stored, read
+from sinks.rejudge import Rejudge
+from streams.core.anomaly.sensors import LimitsOf
 
 ROUND = 20_000
 """Late messages of one round at most."""
@@ -80,10 +83,19 @@ class Rebuilder:
         store: where raw is.
         registry: schemas to read and write with.
         way: topics and group; None: the live ones.
+        limits: of anomalies, asked before each round; None: nobody looks for any.
     """
 
-    def __init__(self, settings: Settings, store: ClickHouse, registry: Registry, way: Way | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: ClickHouse,
+        registry: Registry,
+        way: Way | None = None,
+        limits: Callable[[], LimitsOf] | None = None,
+    ) -> None:
         self._settings, self._store, self._registry = settings, store, registry
+        self._limits = limits
         self._way = way or Way(conflicts=topics.CONFLICTS.name)
         self._stop = threading.Event()
         self._backoff_s = 0.0
@@ -100,6 +112,7 @@ class Rebuilder:
         self._member = broker.consumer(self._settings, self._way.group)
         self._sink = broker.consumer(self._settings, broker.SINK_GROUP)  # only asks; it never joins the group
         self._producer = SafeProducer(self._settings)
+        self._again = Rejudge(self._settings, self._store, self._registry, self._producer)
         try:
             self._member.subscribe([self._way.late])
             while not self._stop.is_set():
@@ -195,6 +208,10 @@ class Rebuilder:
                 told, done = now, at + len(chunk)
                 left_s = (now - began) / done * (len(minutes) - done)
                 log.info("rebuilding late minutes", done=done, of=len(minutes), left_s=round(left_s))
+        if minutes and self._limits is not None:
+            if self._complete(self._again.told) is None:
+                return False
+            self._again.correct(minutes, below, self._limits(), self._pulse.beat)
         if minutes:
             log.info("late minutes rebuilt", minutes=len(minutes), seconds=round(time.monotonic() - began, 2))
         return True
@@ -226,11 +243,16 @@ class Rebuilder:
 
     def _wait_for_raw(self, needs: Offsets) -> Offsets | None:
         """Wait until the sink has committed past what the round needs; up to where it has. None when asked to stop."""
+        have = self._complete(needs)
+        return None if have is None else {place: min(end, self._way.ends.get(place, end)) for place, end in have.items()}
+
+    def _complete(self, needs: Offsets) -> Offsets | None:
+        """Wait until the tables hold what stands before these offsets; up to where they do. None when asked to stop."""
         while not self._stop.is_set():
             self._pulse.beat()
             have = broker.committed(self._sink, needs) if needs else {}
             if all(have[place] >= need for place, need in needs.items()):
-                return {place: min(end, self._way.ends.get(place, end)) for place, end in have.items()}
+                return have
             broker.rest(self._member, _WAIT_S, self._stop)
         return None
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -22,7 +22,9 @@ from sinks.roller import Roller
 from sinks.sink import Sink
 from sinks.source_feed import Sourced, SourceFeed, sourced
 from sinks.tic_rebuild import TicRebuilder
+from streams.catalog.limits import CatalogLimits
 from streams.catalog.view import view_of
+from streams.core.anomaly.sensors import LimitsOf
 
 EXIT_STATUS = 70
 """EX_SOFTWARE: the supervisor starts the role again."""
@@ -62,7 +64,7 @@ async def run(settings: Settings) -> None:
         store = await opened(settings)
         view = view_of(settings, Registry(settings.registry, settings.schema_cache))
         try:
-            members += make(settings, store, sourced(view))
+            members += make(settings, store, sourced(view), CatalogLimits(view).known if settings.anomalies else None)
             await run_members(members)
         finally:
             await view.close()
@@ -93,17 +95,18 @@ async def opened(settings: Settings) -> ClickHouse:
             return store
 
 
-def make(settings: Settings, store: ClickHouse, traces: Sourced) -> list[Member]:
+def make(settings: Settings, store: ClickHouse, traces: Sourced, limits: Callable[[], LimitsOf] | None = None) -> list[Member]:
     """The sink, the rebuilders and the feed, not yet at work.
 
     Args:
         traces: those that take the hours of a sensor or meter.
+        limits: of anomalies; None: nobody looks for any.
     """
     registry = Registry(settings.registry, settings.schema_cache)
     consumption = RecordSink(settings, store, registry, topics.CONSUMPTION)
     return [
         Sink(settings, store, registry),
-        Rebuilder(settings, store, registry),
+        Rebuilder(settings, store, registry, limits=limits),
         TicRebuilder(settings, store, registry),
         Roller(settings, store, registry),
         consumption,

@@ -16,9 +16,10 @@ from schemas.registry import Registry
 from schemas.tic_batch import FrameDecoder
 from streams import warm
 from streams.agents import minutes
-from streams.agents.anomalies import Anomalies, CatalogLimits
+from streams.agents.anomalies import Anomalies
 from streams.agents.tic_minutes import TicMinutes
 from streams.app import make_app
+from streams.catalog.limits import CatalogLimits
 from streams.catalog.view import view_of
 from streams.fatal import die, fatal
 from streams.transport import RunApp

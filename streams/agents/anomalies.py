@@ -14,34 +14,14 @@ from infra.publish import Publisher
 from schemas import topics, wire
 from schemas.anomaly_state import AnomalyState, decode_state
 from streams import metrics
-from streams.catalog.view import CatalogView
+from streams.catalog.limits import CatalogLimits
 from streams.core.anomaly.judge import Judge, Rulings
-from streams.core.anomaly.limits import Limits
 from streams.core.window import Partition
 
 _ASK_S = 15.0
 _BATCH = 1000
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogLimits:
-    """Thresholds as the catalog has them now."""
-
-    view: CatalogView
-
-    @property
-    def version(self) -> int:
-        """The newest command that was applied."""
-        return self.view.offset
-
-    def of(self, sensor_id: str) -> Limits:
-        """What counts for a sensor; one that is not registered has the defaults."""
-        sensor = self.view.state.sensors.get(sensor_id)
-        if sensor is None:
-            return Limits()
-        return Limits(sensor.nominal_voltage_v, sensor.contracted_power_w, sensor.thresholds)
 
 
 @dataclass(slots=True)

@@ -157,6 +157,8 @@ class Partition:
         if late.any():
             at = np.flatnonzero(late[reading])
             self._late.append(late_copies(key, second, batch.offset, reading[at], probe[at], figures.digest[at]))
+            if self.rules is not None:
+                self.rules.came_late(batch.names, batch.sensor[late], batch.timestamp_s[late])
         delay_ms = batch.received_at_ms - 1000 * batch.timestamp_s
         if not counts.all():
             counted = at = np.flatnonzero(counts[reading])

@@ -15,7 +15,7 @@ from schemas.anomaly_state import AnomalyState
 from schemas.columns import Bools, Int64s
 from schemas.sensor_reading import ReadingBatch
 from schemas.units import MINUTE_S, PROBES
-from streams.core.anomaly import seconds, voltage
+from streams.core.anomaly import seconds, silence, voltage
 from streams.core.anomaly.captured import Captured
 from streams.core.anomaly.limits import ROW
 from streams.core.anomaly.memory import LAYOUT, pack, unpack
@@ -88,6 +88,7 @@ class Judge:
         self._ended: dict[int, Now] = {}
         self._touched: set[int] = set()
         self._stale: set[int] = set()
+        self._late: list[tuple[Int64s, Int64s]] = []
         self._settled_at = 0
         self._closed_to_s = 0
         self._found = np.zeros((_ROOM, seconds.FOUND_FIELDS), np.int64)
@@ -138,11 +139,26 @@ class Judge:
         out = (table[kernels.VOLTAGE_MIN] < s.limits[row, _LOW]) | (table[kernels.VOLTAGE_MAX] > s.limits[row, _HIGH])
         self._captured.take(batch, row, counted, out)
 
+    def came_late(self, names: list[str], sensor: Int64s, second: Int64s) -> None:
+        """Note seconds of closed minutes: the silence that goes on began after them. What else they change is judged again.
+
+        Args:
+            names: the vocabulary of sensor codes. sensor, second: shape (l,), of each.
+        """
+        rows = self._sensors.rows(names, sensor)
+        np.maximum.at(self._sensors.newest_s, rows, second)
+        self._late.append((rows, second))
+
     def close(self, open_: OpenMinutes, names: list[str], before: int) -> None:
         """Judge minutes whose number is below this for good; call it before they are forgotten."""
+        late, self._late = self._late, []
+        self._fill(late)
+        if before * MINUTE_S > self._closed_to_s:
+            self._close(open_, names, before)
+            self._fill(late)  # a silence of which nothing was known before
+
+    def _close(self, open_: OpenMinutes, names: list[str], before: int) -> None:
         s, until_s = self._sensors, before * MINUTE_S
-        if until_s <= self._closed_to_s:
-            return
         self._closed_to_s = until_s
         sensor, minute, slot = open_.places()
         at = np.flatnonzero(minute < before)
@@ -190,6 +206,14 @@ class Judge:
         return Rulings(states, anomalies, counts)
 
     # ---- judging
+
+    def _fill(self, late: list[tuple[Int64s, Int64s]]) -> None:
+        s = self._sensors
+        for rows, second in late:
+            for row in np.unique(rows).tolist():
+                if silence.fill(s.final[row], second[rows == row], int(s.limits[row, _GAP])):
+                    self._touched.add(row)
+                    self._stale.add(row)
 
     def _judge_now(self, open_: OpenMinutes, names: list[str], watermark_ms: int) -> None:
         s = self._sensors
