@@ -4,7 +4,9 @@ import asyncio
 import secrets
 import sys
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from infra import programs
 from infra.embedded import Program, http_problem
@@ -17,14 +19,23 @@ from streams.catalog.tokens import RANDOM_BYTES, hash_of, make_secret
 from streams.catalog.view import CatalogView, view_of
 
 HOME, ZONE = "demo-home", "Europe/Paris"
+SENSORS_ZONE = "Asia/Seoul"
 CONTRACT = Contract(tariff=Tariff.TEMPO)
 _READY_S = 60.0
 
 
-def sensors(settings: Settings, count: int) -> Program:
+def sensors(settings: Settings, count: int, *, history: bool) -> Program:
     """The simulated sensors; have no address, are ready once they run."""
     command = [sys.executable, "-m", "infra.cli", "simulate", "--demo", "--sensors", str(count)]
+    if history:
+        command += ["--history", str(last_month(datetime.now(ZoneInfo(SENSORS_ZONE))))]
     return Program("simulate", "", command, lambda: None, programs.environment(settings))
+
+
+def last_month(now: datetime) -> int:
+    """UTC seconds at which the month before began, in the zone of a moment."""
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return int((first - timedelta(days=1)).replace(day=1).timestamp())
 
 
 def port(settings: Settings) -> Path:

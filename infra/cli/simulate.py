@@ -20,7 +20,8 @@ from infra.fleet_secrets import fleet_rights
 from infra.settings import Settings
 from producers.simulate import events
 from producers.simulate.fleet import fleet
-from producers.simulate.plan import Plan
+from producers.simulate.history import History, Told
+from producers.simulate.plan import Plan, Rights
 from producers.simulate.run import Simulation
 
 DEMO_BACKFILL_S = 3 * 3600
@@ -80,6 +81,7 @@ def simulate(
     prefix: str,
     start_s: int | None,
     backfill_s: int,
+    history_s: int | None,
     demo: bool,
     truth: Path | None,
     as_json: bool,
@@ -114,28 +116,49 @@ def simulate(
     plan = Plan(
         made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth, troubled=faults, over_socket=over_socket
     )
-    simulation = asyncio.run(_run(settings, plan, Console(stderr=True), DEMO_CONTRACT if demo else NO_CONTRACT))
+    contract = DEMO_CONTRACT if demo else NO_CONTRACT
+    simulation = asyncio.run(_run(settings, plan, Console(stderr=True), contract, history_s))
     if as_json:
         click.echo(json.dumps(totals(simulation) | firmware(simulation)))
     if trouble := simulation.trouble():
         raise SimulationFailed(trouble)
 
 
-async def _run(settings: Settings, plan: Plan, console: Console, contract: tuple[str, float]) -> Simulation:
+async def _run(
+    settings: Settings, plan: Plan, console: Console, contract: tuple[str, float], history_s: int | None
+) -> Simulation:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with fleet_rights(settings, "simulate", contract) as rights:
         simulation = Simulation(plan, rights)
-        show = asyncio.create_task(_show(simulation, console))
+        beside = [asyncio.create_task(_show(simulation, console))]
+        if history_s is not None:
+            beside.append(asyncio.create_task(_history(settings, simulation, rights, console, history_s).run()))
         try:
             await simulation.run(stop)
         finally:
-            show.cancel()
-            await asyncio.gather(show, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             console.print(Text(f"simulate: {_words(totals(simulation) | firmware(simulation))}"))
     return simulation
+
+
+def _history(settings: Settings, simulation: Simulation, rights: Rights, console: Console, since_s: int) -> History:
+    plan = simulation.plan
+    return History(
+        plan.fleet,
+        plan.gateway,
+        rights.token,
+        Told(settings.data / f"history-{plan.fleet.sensor_ids[0]}-{plan.fleet.seed}.json"),
+        since_s,
+        plan.start_s - plan.backfill_s,
+        time.time,
+        begun=simulation.begun,
+        say=lambda text: console.print(Text(text)),
+    )
 
 
 async def _show(simulation: Simulation, console: Console) -> None:

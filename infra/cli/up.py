@@ -25,7 +25,13 @@ _screen = Console(highlight=False, soft_wrap=True)
 )
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Folder of everything this stack keeps.")
 @click.option("--sensors", type=click.IntRange(1, 1000), default=DEMO_SENSORS, show_default=True, help="How many, with --demo.")
-def up(with_demo: bool, data: Path | None, sensors: int) -> None:
+@click.option(
+    "--history/--no-history",
+    default=True,
+    show_default=True,
+    help="With --demo: one sensor has the seconds of this month and the last one too; they come in the background.",
+)
+def up(with_demo: bool, data: Path | None, sensors: int, history: bool) -> None:
     """Start everything on this machine, watch it, and stop it on Ctrl-C."""
     settings = Settings()
     settings.data = (data or settings.data).absolute()
@@ -35,7 +41,7 @@ def up(with_demo: bool, data: Path | None, sensors: int) -> None:
         supervisor = Supervisor(settings.data, _say)
         supervisor.take_signals()
         try:
-            _start(supervisor, settings, sensors)
+            _start(supervisor, settings, sensors, history=history)
             supervisor.watch()
         except Stopped:
             pass
@@ -44,7 +50,7 @@ def up(with_demo: bool, data: Path | None, sensors: int) -> None:
     _say("stopped")
 
 
-def _start(supervisor: Supervisor, settings: Settings, sensors: int) -> None:
+def _start(supervisor: Supervisor, settings: Settings, sensors: int, *, history: bool) -> None:
     if not settings.kafka_bootstrap:
         parts.fetch(parts.KAFKA, settings.parts, _say)
     if not settings.registry_url:
@@ -64,7 +70,7 @@ def _start(supervisor: Supervisor, settings: Settings, sensors: int) -> None:
     hello = accounts.welcome(settings)
     if settings.demo:
         demo.register(settings)
-        supervisor.start([demo.sensors(settings, sensors), demo.linky(settings)])
+        supervisor.start([demo.sensors(settings, sensors, history=history), demo.linky(settings)])
         supervisor.start([demo.reader(settings)])
     _show(settings, hello)
 

@@ -38,6 +38,9 @@ class Simulation:
     Args:
         plan: what to simulate.
         rights: what its devices show.
+
+    Attributes:
+        begun: set once every device is registered and has the time.
     """
 
     def __init__(self, plan: Plan, rights: Rights) -> None:
@@ -50,6 +53,7 @@ class Simulation:
         self._rights = rights
         self._courier: Courier
         self._begin_s: float | None = None
+        self.begun = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> Totals:
         """Simulate until the plan's end, or until `stop` is set.
@@ -69,6 +73,7 @@ class Simulation:
                 for machine, secret in zip(self.machines, await self._rights.secrets(plan.fleet.sensor_ids), strict=True):
                     machine.flash.secret = secret or ""
                 await self._boot(stop)
+                self.begun.set()
                 self._backfill()
                 self._begin_s, courier.begun = time.monotonic(), True
                 await self._measure(stop, truth)

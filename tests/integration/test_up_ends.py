@@ -70,7 +70,7 @@ def test_a_configured_part_that_does_not_answer_is_named(
 
 
 def test_the_demo_signs_a_browser_in_and_has_a_linky(run_up: RunUp) -> None:
-    up = run_up(None, "--demo", "--sensors", "2").wait_up()
+    up = run_up(None, "--demo", "--sensors", "2", "--no-history").wait_up()
     link = re.search(r"Open (http://\S+/signin\?token=\S+)", up.text())
     assert link
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
