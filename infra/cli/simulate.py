@@ -62,6 +62,12 @@ class SimulationFailed(PowermonError):
     "--backfill", "backfill_s", type=Duration(), default=0, help="Time before the start that each device holds already."
 )
 @click.option(
+    "--history",
+    "history_s",
+    type=Moment(),
+    help="Also send the first sensor's seconds since then, one value each, in the background; what was sent is not sent again.",
+)
+@click.option(
     "--demo",
     is_flag=True,
     help="For `powermon up --demo`: three hours of backfill, planted events more often, the first within two minutes.",
