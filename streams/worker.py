@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from dataclasses import replace
 
 import structlog
 
@@ -78,6 +79,7 @@ async def run(settings: Settings) -> None:
             registry.id_of(topics.ANOMALY_STATE),
             lambda: watch.unready() is None,
         )
+        tic_work.anomalies = replace(work.anomalies)
 
     async def alive() -> str | None:
         return app.failure() or watch.problem()

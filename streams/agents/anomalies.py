@@ -16,12 +16,17 @@ from schemas.anomaly_state import AnomalyState, decode_state
 from streams import metrics
 from streams.catalog.limits import CatalogLimits
 from streams.core.anomaly.judge import Judge, Rulings
+from streams.core.anomaly.meters import Meters
+from streams.core.tic_window import TicPartition
 from streams.core.window import Partition
 
 _ASK_S = 15.0
 _BATCH = 1000
 
 log = structlog.get_logger()
+
+Judged = Partition | TicPartition
+"""Folds that can be judged by rules."""
 
 
 @dataclass(slots=True)
@@ -33,6 +38,7 @@ class Anomalies:
         schema_of: finds schemas of states.
         anomalies_id, states_id: schema ids.
         answering: whether the log can be written now: else silence says nothing about sensors.
+        open_: how many intervals are open, by partition and rule; the agents of one process have it in common.
     """
 
     publisher: Publisher
@@ -42,11 +48,11 @@ class Anomalies:
     anomalies_id: int
     states_id: int
     answering: Callable[[], bool]
-    _open: dict[TP, dict[str, int]] = field(default_factory=dict)
+    open_: dict[TP, dict[str, int]] = field(default_factory=dict)
     _taken: dict[TP, tuple[float, int]] = field(default_factory=dict)
     _left: asyncio.Task[dict[int, list[AnomalyState]]] | None = None
 
-    async def join(self, tp: TP, fold: Partition, assigned: set[int]) -> None:
+    async def join(self, tp: TP, fold: Judged, assigned: set[int]) -> None:
         """Give a partition that begins its rules, with what an earlier owner left.
 
         Args:
@@ -60,13 +66,18 @@ class Anomalies:
         states = (await self._left).pop(tp.partition, None)
         if states is None:
             states = (await asyncio.to_thread(self._states, {tp.partition}))[tp.partition]
-        rules = Judge(tp.partition, self.limits)
-        rules.restore(states, fold.decided)
-        fold.judged_by(rules)
+        if isinstance(fold, TicPartition):
+            meters = Meters(tp.partition, self.limits)
+            meters.restore(states, fold.decided)
+            fold.judged_by(meters)
+        else:
+            rules = Judge(tp.partition, self.limits)
+            rules.restore(states, fold.decided)
+            fold.judged_by(rules)
 
     def forget(self) -> None:
         """All partitions were taken away."""
-        self._open.clear()
+        self.open_.clear()
         self._taken.clear()
         self._left = None
 
@@ -90,11 +101,11 @@ class Anomalies:
             messages = [one.message(self.anomalies_id) for one in rulings.anomalies]
             await self.publisher.send_all(topics.ANOMALIES.name, messages)
             metrics.ANOMALIES.inc(len(messages))
-        self._open[tp] = rulings.open
+        self.open_[tp] = rulings.open
 
     def tell(self) -> None:
         """Let the metrics say what is open."""
-        metrics.open_anomalies(self._open.values())
+        metrics.open_anomalies(self.open_.values())
 
     def _states(self, partitions: set[int]) -> dict[int, list[AnomalyState]]:
         """The last state of each sensor, by partition."""

@@ -19,7 +19,7 @@ from schemas.power_minute import encode_minutes
 from schemas.run import Run
 from schemas.topics import Topic
 from streams import metrics
-from streams.agents.anomalies import Anomalies
+from streams.agents.anomalies import Anomalies, Judged
 from streams.core.flood import Flood
 from streams.core.selection import Selection
 from streams.core.window import Checkpoint, Partition, Position
@@ -168,7 +168,7 @@ class Minutes:
         self._tell()
 
     def _checkpoint(self, tp: TP, one: Owned, names: list[str]) -> Any:
-        if self.anomalies is None or not isinstance(one.fold, Partition):
+        if self.anomalies is None or not isinstance(one.fold, Judged):
             return one.fold.checkpoint(names)
         live_ms = self.anomalies.live_ms(tp, one.fold.next_offset, self.app.consumer.highwater(tp))
         return one.fold.checkpoint(names, live_ms)
@@ -234,7 +234,7 @@ class Minutes:
         if tp not in self.owned:
             forgotten = self._forgotten
             one = Owned(self._restored(await self.committed(tp)))
-            if self.anomalies is not None and isinstance(one.fold, Partition):
+            if self.anomalies is not None and isinstance(one.fold, Judged):
                 assigned = {ours.partition for ours in self.app.runs.assignment() if ours.topic == tp.topic}
                 await self.anomalies.join(tp, one.fold, assigned)
             if forgotten != self._forgotten:  # taken away meanwhile: whoever has it now reads the run again

@@ -41,6 +41,8 @@ class TicMinutes(minutes.Minutes):
 
     def _tell(self) -> None:
         metrics.TIC_OPEN.set(sum(len(one.fold.open) for one in self.owned.values()))
+        if self.anomalies is not None:
+            self.anomalies.tell()
 
     def _count(self, messages: int) -> None:
         self._taken += messages
@@ -61,6 +63,8 @@ class TicMinutes(minutes.Minutes):
             metrics.TIC_QUARANTINED.inc(len(found.quarantined))
         if letters:
             sends.append(out.publisher.send_all(out.dead, letters))
+        if self.anomalies is not None:
+            sends.append(self.anomalies.publish(tp, found.rulings))
         await asyncio.gather(*sends)
         metrics.TIC_MINUTES.inc(len(found.minutes))
         metrics.TIC_LATE.inc(len(found.late))

@@ -36,11 +36,14 @@ class Broken:
         rule: index_back, index_slope, sum_easf, tariff.
         label: whose value.
         reason: what came and what was expected.
+        amount_wh, limit_wh: by how much an index moved or a sum is off, and the most that is possible.
     """
 
     rule: str
     label: str
     reason: str
+    amount_wh: int = 0
+    limit_wh: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,11 @@ def sum_of_easf(numbers: Mapping[str, int]) -> list[Broken]:
     if not all(label in numbers for label in ("EAST", *SUPPLIER)):
         return []
     total, east = sum(numbers[label] for label in SUPPLIER), numbers["EAST"]
-    if abs(total - east) <= allowed_wh(contract_va(numbers), 0):
+    limit = allowed_wh(contract_va(numbers), 0)
+    if abs(total - east) <= limit:
         return []
-    return [Broken("sum_easf", "EAST", f"EAST is {east} Wh and EASF01 to EASF10 add up to {total} Wh; expected the same")]
+    reason = f"EAST is {east} Wh and EASF01 to EASF10 add up to {total} Wh; expected the same"
+    return [Broken("sum_easf", "EAST", reason, total - east, int(limit))]
 
 
 def tariff(supplier_index: int | None, numbers: Mapping[str, int]) -> list[Broken]:
@@ -123,9 +128,9 @@ def _successive(before: Indexes, numbers: Mapping[str, int], at_s: float) -> tup
         if label not in numbers:
             continue
         mark = Mark(numbers[label], at_s)
-        wrong = _possible(label, trusted.get(label), mark, power_va)
+        wrong = possible(label, trusted.get(label), mark, power_va)
         claimed = suspect.pop(label, None)
-        if wrong is None or (claimed is not None and _possible(label, claimed, mark, power_va) is None):
+        if wrong is None or (claimed is not None and possible(label, claimed, mark, power_va) is None):
             trusted[label] = mark
             continue
         suspect[label] = mark
@@ -133,14 +138,16 @@ def _successive(before: Indexes, numbers: Mapping[str, int], at_s: float) -> tup
     return Indexes(trusted, suspect), broken
 
 
-def _possible(label: str, last: Mark | None, mark: Mark, power_va: float) -> Broken | None:
+def possible(label: str, last: Mark | None, mark: Mark, power_va: float) -> Broken | None:
+    """What is wrong when an index has this value after that one; None: nothing."""
     if last is None:
         return None
     moved, elapsed_s = mark.value_wh - last.value_wh, mark.at_s - last.at_s
-    if moved < 0:
-        return Broken("index_back", label, f"{mark.value_wh} came after {last.value_wh}; expected an index that never falls")
     limit = allowed_wh(power_va, elapsed_s)
+    if moved < 0:
+        reason = f"{mark.value_wh} came after {last.value_wh}; expected an index that never falls"
+        return Broken("index_back", label, reason, moved, int(limit))
     if moved > limit:
         reason = f"grew by {moved} in {elapsed_s:.0f} s; expected at most {limit:.0f}, as {power_va:.0f} VA give"
-        return Broken("index_slope", label, reason)
+        return Broken("index_slope", label, reason, moved, int(limit))
     return None

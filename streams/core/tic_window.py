@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from schemas.columns import Int64s
+from schemas.columns import Bools, Int64s
 from schemas.late_minute import COPY, LateMinutes
 from schemas.tic_batch import FrameBatch
 from schemas.tic_facts import BOOT, COUNTER, FACTS, NAME, OFFSET, Facts, facts
 from schemas.tic_minute import TicMinute
 from schemas.units import MINUTE_S
+from streams.core.anomaly.judge import NO_RULINGS, Rulings
+from streams.core.anomaly.meters import Frames, Meters
 from streams.core.flood import NO_FLOOD, Flood
 from streams.core.late import LateCopies, late_minutes
 from streams.core.minute import minute_keys
@@ -48,6 +50,7 @@ class TicCheckpoint:
     late: LateMinutes
     quarantined: list[Quarantined]
     position: Position
+    rulings: Rulings = NO_RULINGS
 
 
 class MeterMinute:
@@ -55,14 +58,16 @@ class MeterMinute:
 
     Attributes:
         cold: whether a frame is among them that has no time of its own.
+        on_time: how many of them came in time: those are the first.
         changed: whether its row is not published yet.
         refused: offset and reason of frames that its last row does not count.
     """
 
-    __slots__ = ("_boots", "_count", "_handed", "_messages", "_names", "_seen", "_table", "changed", "cold", "refused")
+    __slots__ = ("_boots", "_count", "_handed", "_messages", "_names", "_seen", "_table", "changed", "cold", "on_time", "refused")
 
     def __init__(self) -> None:
         self.cold = self.changed = False
+        self.on_time = 0
         self.refused: list[tuple[int, str]] = []
         self._handed = 0
         self._seen: set[tuple[str, int]] = set()
@@ -107,6 +112,11 @@ class MeterMinute:
         return Facts(self._table[: self._count], list(self._boots), list(self._names))
 
     @property
+    def in_time(self) -> Facts:
+        """Of frames that came in time, whatever came later: what the rules of anomalies judge."""
+        return Facts(self._table[: self.on_time], list(self._boots), [])
+
+    @property
     def first_offset(self) -> int:
         return int(self._table[0, OFFSET])
 
@@ -125,6 +135,7 @@ class TicPartition:
         redo_below: offsets below it were decided before the commit that this state started from.
         only: the meter-minutes to publish and report, None: all; the watermark is everybody's.
         open: the minutes whose frames are kept: the open ones, and the last closed one of each meter.
+        rules: of anomalies; None: nobody asks for them.
     """
 
     lateness_ms: int
@@ -134,6 +145,7 @@ class TicPartition:
     only: Selection | None = None
     flood: Flood = NO_FLOOD
     open: dict[Place, MeterMinute] = field(default_factory=dict)
+    rules: Meters | None = None
     _first_open: int = field(init=False)
     _late: list[LateCopies] = field(default_factory=list)
 
@@ -173,12 +185,21 @@ class TicPartition:
         if report.any():
             self._report(batch, np.flatnonzero(report))
         if kept.any():
-            self._keep(batch, np.flatnonzero(kept))
+            self._keep(batch, np.flatnonzero(kept), late)
         self.watermark_ms = int(watermark[-1])
         self.next_offset = max(self.next_offset, int(batch.offset[-1]) + 1)
 
-    def checkpoint(self, names: list[str]) -> TicCheckpoint:
-        """Take what has changed, close what has ended, and say what may be committed once it is safe."""
+    def judged_by(self, rules: Meters) -> None:
+        """Look for anomalies too; before anything is folded."""
+        self.rules = rules
+
+    def checkpoint(self, names: list[str], live_ms: int = 0) -> TicCheckpoint:
+        """Take what has changed, close what has ended, and say what may be committed once it is safe.
+
+        Args:
+            names: the vocabulary of meter codes.
+            live_ms: the log's time now, where no message tells it; 0: it is not known.
+        """
         rows, quarantined = [], []
         first_open = self._open_from()
         for place in sorted(place for place in self.open if place[1] >= self._first_open):
@@ -193,12 +214,25 @@ class TicPartition:
             one.changed = False
             if place[1] < first_open:
                 quarantined += [Quarantined(offset, one.message(offset), why) for offset, why in one.refused]
+        rulings = self._judged(names, first_open, live_ms) if self.rules is not None else NO_RULINGS
         self._first_open = first_open
         for place in [place for place in self.open if place[1] < first_open - 1]:
             del self.open[place]
         late, self._late = late_minutes(names, self._late), []
         oldest = min((one.first_offset for one in self.open.values()), default=self.next_offset)
-        return TicCheckpoint(rows, late, quarantined, Position(oldest, self.watermark_ms, self.next_offset, self.flood))
+        return TicCheckpoint(rows, late, quarantined, Position(oldest, self.watermark_ms, self.next_offset, self.flood), rulings)
+
+    def _judged(self, names: list[str], first_open: int, live_ms: int) -> Rulings:
+        """What the rules say of the minutes that close now, for good, and of those that stay open, for the time being."""
+        assert self.rules is not None
+        minutes = {
+            (names[code], minute): Frames(None if one.cold else one.in_time)
+            for (code, minute), one in self.open.items()
+            if minute >= self._first_open and (one.cold or one.on_time)
+        }
+        self.rules.close({place: one for place, one in minutes.items() if place[1] < first_open}, first_open)
+        still = {place: one for place, one in minutes.items() if place[1] >= first_open}
+        return self.rules.look(still, max(live_ms, self.watermark_ms), self.next_offset)
 
     def _open_from(self) -> int:
         """The first minute number that is open."""
@@ -208,12 +242,14 @@ class TicPartition:
         code, minute = np.array([place[0]]), np.array([place[1]])
         return self.only is None or bool(self.only.wanted(names, code, minute)[0])
 
-    def _keep(self, batch: FrameBatch, at: Int64s) -> None:
+    def _keep(self, batch: FrameBatch, at: Int64s, late: Bools) -> None:
         found = facts(batch)
         rows = found.table
         meters, minutes, certain = batch.meter.tolist(), (batch.at_s // MINUTE_S).tolist(), batch.certain.tolist()
         counters, appended = rows[:, COUNTER].tolist(), batch.appended_ms.tolist()
-        boots, names = rows[:, BOOT].tolist(), rows[:, NAME].tolist()
+        boots, names, in_time = rows[:, BOOT].tolist(), rows[:, NAME].tolist(), (~late).tolist()
+        if self.rules is not None:
+            self.rules.see(batch.names, batch.meter[at], batch.appended_ms[at])
         for i in at.tolist():
             place = meters[i], minutes[i]
             one = self.open.get(place)
@@ -223,6 +259,7 @@ class TicPartition:
             if not one.add((found.boots[boots[i]], counters[i]), rows[i], name):
                 continue
             one.keep((*batch.message(i), appended[i]))
+            one.on_time += in_time[i]
             one.cold |= not certain[i]
             one.changed = True
             after = self.open.get((place[0], place[1] + 1))

@@ -44,6 +44,18 @@ DEFAULTS: dict[str, float] = {
 }
 """By name, as the catalog's `thresholds` name them; percent of the nominal voltage or of the contract, seconds, watts."""
 
+METER_DEFAULTS: dict[str, float] = {
+    "meter_silence_s": 30,  # no frame for so long
+    "slope_high_pct": 110,  # in a quarter-hour the indexes grow by at most so much of what the apparent power allows …
+    "slope_low_pct": 5,  # … and by at least so much …
+    "slope_slack_wh": 5,  # … give or take, as an index counts whole watt-hours and a power is rounded
+    "slope_measured_s": 600,  # … where so much of it is measured
+    "link_pct": 10,  # of a minute's frames damaged or lost …
+    "link_s": 180,  # … for so long
+    "clock_degraded_s": 60,  # the meter says that its clock lost the time, for so long
+}
+"""The same of Linkys."""
+
 NAMES = tuple(DEFAULTS)
 ROW = (*NAMES, "contract_mw", "watch_low_mv", "watch_high_mv")
 """A row of limits as the compiled rules read it: the thresholds in mW, mV, permille, s and ms, then three more."""
@@ -71,6 +83,10 @@ class Limits:
     def values(self) -> Mapping[str, float]:
         """All thresholds by name."""
         return DEFAULTS | {name: value for name, value in self.thresholds if name in DEFAULTS}
+
+    def meter_values(self) -> Mapping[str, float]:
+        """All thresholds of a Linky by name."""
+        return METER_DEFAULTS | {name: value for name, value in self.thresholds if name in METER_DEFAULTS}
 
 
 @lru_cache(maxsize=4096)

@@ -49,8 +49,30 @@ RULES: dict[int, Rule] = {
 }
 """Of every machine of `seconds`."""
 
-NAMES = (*dict.fromkeys(rule.name for rule in RULES.values()), voltage.SAG, voltage.SWELL, voltage.INTERRUPTION)
-"""All rules of 3-phase sensors."""
+
+@dataclass(frozen=True, slots=True)
+class MeterRule:
+    """A rule on a Linky's frames: unit and severity as in the event, and what its details count; empty: nothing."""
+
+    unit: str
+    severity: str
+    counted: str
+
+
+METER_RULES: dict[str, MeterRule] = {
+    "silence": MeterRule("s", WARNING, ""),
+    "over_power": MeterRule("VA", WARNING, "frames"),
+    "index": MeterRule("Wh", WARNING, "frames"),
+    "index_slope": MeterRule("permille", WARNING, "quarters"),
+    "register_sums": MeterRule("Wh", WARNING, "frames"),
+    "clock_degraded": MeterRule("s", NOTICE, "frames"),
+    "link": MeterRule("permille", NOTICE, "minutes"),
+}
+"""By name; see meter_rules."""
+
+_OF_SENSORS = (*(rule.name for rule in RULES.values()), voltage.SAG, voltage.SWELL, voltage.INTERRUPTION)
+NAMES = tuple(dict.fromkeys((*_OF_SENSORS, *METER_RULES)))
+"""All rules, of sensors and of meters."""
 
 
 @dataclass(frozen=True, slots=True)
