@@ -19,7 +19,7 @@ from infra import parts
 from infra.errors import ConfigurationError
 from infra.settings import Settings
 
-_LITTLE_WORK = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+LITTLE_WORK = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 """For a java with too little work for its second compiler to pay."""
 
 Probe = Callable[[], str | None]
@@ -60,7 +60,7 @@ def kafka(settings: Settings) -> Program:
     java, jars = _java_for(parts.KAFKA, settings), parts.folder(parts.KAFKA, settings.parts)
     home = (settings.data / "kafka").absolute()
     properties = home / "server.properties"
-    classpath = ["-cp", f"{jars}/*"]
+    classpath = [*_kept_classes(parts.KAFKA, settings), "-cp", f"{jars}/*"]
 
     def prepare() -> None:
         home.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def kafka(settings: Settings) -> Program:
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
             format_log = [*tool, "-c", str(properties), "--ignore-formatted"]
-            run = subprocess.run([java, *_LITTLE_WORK, *classpath, *format_log], capture_output=True, text=True, check=False)
+            run = subprocess.run([java, *LITTLE_WORK, *classpath, *format_log], capture_output=True, text=True, check=False)
             if run.returncode:
                 raise ConfigurationError(
                     f"Kafka could not make its log folder {home / 'log'}: {(run.stderr or run.stdout).strip()[-600:]}"
@@ -147,7 +147,7 @@ def registry(settings: Settings) -> Program:
         # It waits this long for a snapshot of its journal at every start.
         "apicurio.kafkasql.consumer.poll.timeout": 1000,
     }
-    options = ["-Xmx256m", "-Xms64m", *_LITTLE_WORK, "-XX:-UsePerfData"]
+    options = ["-Xmx256m", "-Xms64m", *LITTLE_WORK, "-XX:-UsePerfData", *_kept_classes(parts.REGISTRY, settings)]
     options += [f"-D{key}={value}" for key, value in properties.items()]
     return Program(
         "registry",
@@ -204,6 +204,12 @@ def _java_for(part: parts.Part, settings: Settings) -> str:
     if problem is not None:
         raise ConfigurationError(f"{problem}, or set POWERMON_KAFKA_BOOTSTRAP and POWERMON_REGISTRY_URL to ones that run already")
     return command
+
+
+def _kept_classes(part: parts.Part, settings: Settings) -> list[str]:
+    archive = parts.classes(part, settings.parts)
+    # A JVM that an archive does not fit would say so at each start, in a log that a person reads.
+    return [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds*=off"] if archive.exists() else []
 
 
 def _empty(folder: Path) -> None:

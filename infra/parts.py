@@ -58,6 +58,11 @@ def folder(part: Part, cache: Path) -> Path:
     return cache / part.name
 
 
+def classes(part: Part, cache: Path) -> Path:
+    """Where infra.java_classes keeps its classes for faster starts; it need not be there."""
+    return folder(part, cache) / "classes.jsa"
+
+
 def missing(part: Part, cache: Path) -> str | None:
     """Why the part cannot be used from the cache; None when it can."""
     stamp = folder(part, cache) / _STAMP

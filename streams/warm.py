@@ -62,3 +62,7 @@ def _frame(counter: int) -> TicFrame:
 
 def _run(values: list[bytes]) -> Run:
     return Run.of(values, range(len(values)), [_AT_S * 1000] * len(values), [b"warm"] * len(values))
+
+
+if __name__ == "__main__":
+    warm()
