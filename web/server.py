@@ -20,6 +20,7 @@ from web.anomaly_notes import NoteLog, Notes
 from web.anomaly_pages import AnomalyPages, Around
 from web.api import described, sensors
 from web.api.anomalies import AnomaliesApi
+from web.api.anomaly_trial import TrialApi
 from web.api.cost import CostApi
 from web.api.energy import EnergyApi
 from web.api.meters import MetersApi
@@ -186,6 +187,7 @@ def _operations(site: Site, notes: Notes) -> list[Operation]:
         CostApi(site.db, lambda: catalog.state, clock),
         NotificationsApi(catalog, vault, try_receiver),
         AnomaliesApi(site.db, lambda: catalog.state, site.fleet, notes, clock),
+        TrialApi(site.db, lambda: catalog.state, clock),
     )
     return [operation for api in apis for operation in api.operations()]
 

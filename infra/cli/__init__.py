@@ -28,6 +28,7 @@ COMMANDS = {
     "tic": "tic:tic",
     "replay": "replay:replay",
     "trace": "trace:trace",
+    "anomalies": "anomalies:anomalies",
     "bill": "bill:bill",
     "sql": "sql:sql",
     "dev-seed": "dev_seed:dev_seed",

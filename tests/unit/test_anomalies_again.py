@@ -111,6 +111,6 @@ def test_what_other_limits_would_find() -> None:
     before = [replace(one, final=True) for one in found_in(house, stretch)]
     lower = replace(LIMITS, thresholds=(*LIMITS.thresholds, ("sag_pct", 80.0), ("sag_end_pct", 82.0)))
     found = differences(before, found_in(house, stretch, lower))
-    assert [pair[0] and pair[0].rule for pair in found["gone"]] == ["sag"]
-    assert found["new"] == found["changed"] == []
-    assert differences(before, before)["same"] == [(one, one) for one in before]
+    assert [one.rule for one in found.gone] == ["sag"]
+    assert (found.new, found.changed) == ([], [])
+    assert differences(before, before).same == len(before)

@@ -74,6 +74,38 @@ SILENT = _object(
     }
 )
 
+_TRIED = _object(
+    {
+        name: _FACTS[name]
+        for name in (
+            "id",
+            "rule",
+            "phase",
+            "start",
+            "end",
+            "duration_s",
+            "severity",
+            "worst",
+            "limit",
+            "unit",
+            "ieee1159",
+            "en50160",
+        )
+    }
+)
+TRIAL = _object(
+    {
+        "sensor_id": _TEXT,
+        "from": _MOMENT,
+        "to": _MOMENT,
+        "thresholds": {"type": "object", "additionalProperties": _NUMBER, "description": "those that were tried"},
+        "same": {"type": "integer", "description": "how many both find alike"},
+        "changed": {"type": "array", "items": _object({"before": _TRIED, "after": _TRIED})},
+        "new": {"type": "array", "items": _TRIED},
+        "gone": {"type": "array", "items": _TRIED},
+    }
+)
+
 
 def components() -> Document:
     """Named schemas."""

@@ -22,7 +22,8 @@ WARM_S = 600
 
 SECOND_US = 1_000_000
 
-CONFLICT = RULES[_CONFLICT].name
+NOT_AGAIN = (RULES[_CONFLICT].name,)
+"""What raw does not hold: copies with other values."""
 
 _COMPARED = ("end_us", "worst", "limit", "severity", "ieee1159", "en50160", "state", "details")
 
@@ -82,24 +83,41 @@ def widened(stretch: Stretch, known: Iterable[Anomaly], edge_s: int) -> Stretch:
     return replace(stretch, begin_s=begin_s, end_s=end_s)
 
 
-def judged(batches: Iterable[ReadingBatch], limits_of: LimitsOf, end_s: int, partition: int, version: int) -> list[Anomaly]:
-    """What the rules find in readings.
+class Judging:
+    """The rules over readings that are given in the order of their own time.
 
     Args:
-        batches: first copies, in the order of their own time; appended_ms is that time.
-        end_s: UTC seconds; nothing is known of what comes after it.
+        limits_of: the thresholds.
         partition, version: of sensor.readings, and the newest offset in it, noted with what is found.
     """
-    fold, names = Partition(lateness_ms=0), list[str]()
-    fold.judged_by(Judge(partition, limits_of))
-    found: dict[str, Anomaly] = {}
+
+    def __init__(self, limits_of: LimitsOf, partition: int, version: int) -> None:
+        self._fold, self._names, self._version = Partition(lateness_ms=0), list[str](), version
+        self._fold.judged_by(Judge(partition, limits_of))
+        self._found: dict[str, Anomaly] = {}
+
+    def take(self, batch: ReadingBatch) -> None:
+        """First copies; appended_ms is their own time."""
+        self._names = batch.names
+        self._fold.fold(batch)
+        self._look()
+
+    def found(self, end_s: int) -> list[Anomaly]:
+        """What they found; nothing is known of what comes after end_s (UTC seconds)."""
+        self._fold.watermark_ms = max(self._fold.watermark_ms, end_s * 1000)
+        self._look()
+        return [replace(one, version=self._version) for one in self._found.values() if one.state != WITHDRAWN]
+
+    def _look(self) -> None:
+        self._found |= {one.id: one for one in self._fold.checkpoint(self._names).rulings.anomalies}
+
+
+def judged(batches: Iterable[ReadingBatch], limits_of: LimitsOf, end_s: int, partition: int, version: int) -> list[Anomaly]:
+    """What the rules find in readings; see Judging."""
+    judging = Judging(limits_of, partition, version)
     for batch in batches:
-        names = batch.names
-        fold.fold(batch)
-        found |= {one.id: one for one in fold.checkpoint(names).rulings.anomalies}
-    fold.watermark_ms = max(fold.watermark_ms, end_s * 1000)
-    found |= {one.id: one for one in fold.checkpoint(names).rulings.anomalies}
-    return [replace(one, version=version) for one in found.values() if one.state != WITHDRAWN]
+        judging.take(batch)
+    return judging.found(end_s)
 
 
 def corrections(stretch: Stretch, known: Sequence[Anomaly], found: Iterable[Anomaly]) -> list[Anomaly]:
@@ -117,29 +135,46 @@ def corrections(stretch: Stretch, known: Sequence[Anomaly], found: Iterable[Anom
     now = {
         one.id: replace(one, final=True)
         for one in found
-        if one.rule != CONFLICT and one.state == CLOSED and stretch.holds(one) and not any(_meet(one, other) for other in theirs)
+        if one.rule not in NOT_AGAIN
+        and one.state == CLOSED
+        and stretch.holds(one)
+        and not any(_meet(one, other) for other in theirs)
     }
     told = [one for one in now.values() if one.id not in held or _differ(held[one.id], one)]
     gone = [
         replace(one, state=WITHDRAWN)
         for one in held.values()
-        if one.state == CLOSED and one.rule != CONFLICT and one.id not in now and stretch.holds(one)
+        if one.state == CLOSED and one.rule not in NOT_AGAIN and one.id not in now and stretch.holds(one)
     ]
     return [*gone, *told]
 
 
-def differences(known: Sequence[Anomaly], found: Iterable[Anomaly]) -> dict[str, list[tuple[Anomaly | None, Anomaly | None]]]:
-    """What other rules would change: by `same`, `changed`, `new` and `gone`, pairs of before and after."""
-    before = {one.id: one for one in known if one.state != WITHDRAWN and one.rule != CONFLICT}
-    after = {one.id: one for one in found if one.rule != CONFLICT}
-    out: dict[str, list[tuple[Anomaly | None, Anomaly | None]]] = {"same": [], "changed": [], "new": [], "gone": []}
-    for key in sorted(before.keys() | after.keys(), key=lambda k: (before.get(k) or after[k]).start_us):
-        old, new = before.get(key), after.get(key)
-        if old is not None and new is not None:
-            out["changed" if _differ(old, new) else "same"].append((old, new))
-        else:
-            out["new" if old is None else "gone"].append((old, new))
-    return out
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What other thresholds would find otherwise, by start.
+
+    Attributes:
+        same: how many are found by both, alike.
+        changed: pairs of before and after.
+        new, gone: found only after, only before.
+    """
+
+    same: int
+    changed: list[tuple[Anomaly, Anomaly]]
+    new: list[Anomaly]
+    gone: list[Anomaly]
+
+
+def differences(before: Iterable[Anomaly], after: Iterable[Anomaly]) -> Differences:
+    """Compare two judgements of the same seconds."""
+    one, other = ({a.id: a for a in sorted(found, key=lambda a: (a.start_us, a.id))} for found in (before, after))
+    changed = [(a, other[key]) for key, a in one.items() if key in other and _differ(a, other[key])]
+    return Differences(
+        same=len(one.keys() & other.keys()) - len(changed),
+        changed=changed,
+        new=[a for key, a in other.items() if key not in one],
+        gone=[a for key, a in one.items() if key not in other],
+    )
 
 
 def _differ(one: Anomaly, other: Anomaly) -> bool:
