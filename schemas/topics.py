@@ -58,6 +58,8 @@ ANOMALY_STATE = Topic(
     # A start reads it whole: small segments are compacted soon.
     {**_FOR_EVER, "cleanup.policy": "compact", "segment.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.2"},
 )
+# What the rules learned of a sensor's weeks: beside its state, as it is large and changes once an hour.
+HABITS = Topic("power.habits", "sensor_id", "anomaly_state.avsc", None, ANOMALY_STATE.config)
 # One partition: whoever has it tells the receivers, and knows alone what they were told.
 NOTIFICATIONS = Topic(
     "power.notifications",
@@ -89,6 +91,7 @@ ALL = (
     CONFLICTS,
     ANOMALIES,
     ANOMALY_STATE,
+    HABITS,
     ANOMALY_NOTES,
     NOTIFICATIONS,
     DEAD_LETTERS,

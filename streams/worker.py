@@ -77,6 +77,7 @@ async def run(settings: Settings) -> None:
             registry.schema_of,
             registry.id_of(topics.ANOMALIES),
             registry.id_of(topics.ANOMALY_STATE),
+            registry.id_of(topics.HABITS),
             lambda: watch.unready() is None,
         )
         tic_work.anomalies = replace(work.anomalies)

@@ -29,6 +29,7 @@ class Told:
 
     anomalies: dict[str, Anomaly] = field(default_factory=dict)
     states: dict[str, AnomalyState] = field(default_factory=dict)
+    habits: dict[str, AnomalyState] = field(default_factory=dict)
     every: list[Anomaly] = field(default_factory=list)
 
     def tell(self, anomalies: list[Anomaly]) -> None:
@@ -64,7 +65,7 @@ def run(
     def start() -> tuple[Partition, ReadingDecoder]:
         state = Partition.restore(committed, lateness_s * 1000)
         rules = Judge(0, Same(limits or Limits()))
-        rules.restore(told.states.values(), state.decided)
+        rules.restore(told.states.values(), state.decided, told.habits.values())
         state.judged_by(rules)
         return state, ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
 
@@ -77,6 +78,7 @@ def run(
         checkpoint = state.checkpoint(decoder.names.names)
         done = crashes.pop(step, 3)
         if done >= 1:
+            told.habits |= {one.sensor_id: one for one in checkpoint.rulings.habits}
             told.states |= {one.sensor_id: one for one in checkpoint.rulings.states}
         if done >= 2:
             told.tell(checkpoint.rulings.anomalies)

@@ -29,6 +29,14 @@ Judged = Partition | TicPartition
 """Folds that can be judged by rules."""
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an earlier owner left of one partition."""
+
+    states: list[AnomalyState] = field(default_factory=list)
+    habits: list[AnomalyState] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Anomalies:
     """What the agent of the minutes needs to look for anomalies too.
@@ -36,7 +44,7 @@ class Anomalies:
     Attributes:
         bootstrap: of the broker.
         schema_of: finds schemas of states.
-        anomalies_id, states_id: schema ids.
+        anomalies_id, states_id, habits_id: schema ids.
         answering: whether the log can be written now: else silence says nothing about sensors.
         open_: how many intervals are open, by partition and rule; the agents of one process have it in common.
     """
@@ -47,10 +55,11 @@ class Anomalies:
     schema_of: wire.SchemaOf
     anomalies_id: int
     states_id: int
+    habits_id: int
     answering: Callable[[], bool]
     open_: dict[TP, dict[str, int]] = field(default_factory=dict)
     _taken: dict[TP, tuple[float, int]] = field(default_factory=dict)
-    _left: asyncio.Task[dict[int, list[AnomalyState]]] | None = None
+    _left: asyncio.Task[dict[int, Left]] | None = None
 
     async def join(self, tp: TP, fold: Judged, assigned: set[int]) -> None:
         """Give a partition that begins its rules, with what an earlier owner left.
@@ -63,16 +72,16 @@ class Anomalies:
         """
         if self._left is None:
             self._left = asyncio.create_task(asyncio.to_thread(self._states, assigned | {tp.partition}))
-        states = (await self._left).pop(tp.partition, None)
-        if states is None:
-            states = (await asyncio.to_thread(self._states, {tp.partition}))[tp.partition]
+        left = (await self._left).pop(tp.partition, None)
+        if left is None:
+            left = (await asyncio.to_thread(self._states, {tp.partition}))[tp.partition]
         if isinstance(fold, TicPartition):
             meters = Meters(tp.partition, self.limits)
-            meters.restore(states, fold.decided)
+            meters.restore(left.states, fold.decided)
             fold.judged_by(meters)
         else:
             rules = Judge(tp.partition, self.limits)
-            rules.restore(states, fold.decided)
+            rules.restore(left.states, fold.decided, left.habits)
             fold.judged_by(rules)
 
     def forget(self) -> None:
@@ -93,7 +102,9 @@ class Anomalies:
         return appended_ms + int((time.monotonic() - at) * 1000)
 
     async def publish(self, tp: TP, rulings: Rulings) -> None:
-        """First what a restart needs, which holds the anomalies too, then the anomalies; returns when both are safe."""
+        """First what a restart needs, which holds the anomalies too, then the anomalies; returns when all is safe."""
+        if rulings.habits:
+            await self.publisher.send_all(topics.HABITS.name, [state.message(self.habits_id) for state in rulings.habits])
         if rulings.states:
             states = [state.message(self.states_id) for state in rulings.states]
             await self.publisher.send_all(topics.ANOMALY_STATE.name, states)
@@ -107,9 +118,9 @@ class Anomalies:
         """Let the metrics say what is open."""
         metrics.open_anomalies(self.open_.values())
 
-    def _states(self, partitions: set[int]) -> dict[int, list[AnomalyState]]:
-        """The last state of each sensor, by partition."""
-        found: dict[tuple[int, bytes], bytes | None] = {}
+    def _states(self, partitions: set[int]) -> dict[int, Left]:
+        """The last state and table of each sensor, by partition."""
+        found: dict[tuple[str, int, bytes], bytes | None] = {}
         reader = Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
@@ -122,28 +133,31 @@ class Anomalies:
             }
         )
         try:
-            reader.assign([TopicPartition(topics.ANOMALY_STATE.name, p, OFFSET_BEGINNING) for p in partitions])
-            open_ = set(partitions)
+            places = {(topic, p) for topic in (topics.ANOMALY_STATE.name, topics.HABITS.name) for p in partitions}
+            reader.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in places])
+            open_ = set(places)
             while open_:
                 messages = reader.consume(_BATCH, 0.02) or reader.consume(1, _ASK_S)
                 if not messages:
-                    raise PartUnavailable(f"Kafka at {self.bootstrap} does not give {topics.ANOMALY_STATE.name}; start again")
+                    missing = ", ".join(sorted({topic for topic, _ in open_}))
+                    raise PartUnavailable(f"Kafka at {self.bootstrap} does not give {missing}; start again")
                 for message in messages:
                     error = message.error()
                     if error is None:
-                        found[message.partition(), message.key() or b""] = message.value()
+                        found[message.topic() or "", message.partition() or 0, message.key() or b""] = message.value()
                     elif error.code() == KafkaError._PARTITION_EOF:
-                        open_.discard(message.partition())
+                        open_.discard((message.topic() or "", message.partition() or 0))
                     else:
                         raise PartUnavailable(f"Kafka at {self.bootstrap}: {error.str()}; a restart goes on from here")
         except KafkaException as error:
             raise PartUnavailable(f"Kafka at {self.bootstrap}: {error.args[0].str()}; a restart goes on from here") from error
         finally:
             reader.close()
-        states: dict[int, list[AnomalyState]] = {p: [] for p in partitions}
-        for (partition, _), value in found.items():
+        left = {p: Left() for p in partitions}
+        for (topic, partition, _), value in found.items():
+            of = left[partition].habits if topic == topics.HABITS.name else left[partition].states
             try:
-                states[partition].append(decode_state(value, self.schema_of))
+                of.append(decode_state(value, self.schema_of))
             except wire.WireError as error:
                 log.warning("state of anomalies not used; its sensor's rules begin anew", partition=partition, reason=str(error))
-        return states
+        return left

@@ -33,4 +33,4 @@ class CatalogLimits:
         sensor = self.view.state.sensors.get(sensor_id)
         if sensor is None:
             return Limits()
-        return Limits(sensor.nominal_voltage_v, sensor.contracted_power_w, sensor.thresholds)
+        return Limits(sensor.nominal_voltage_v, sensor.contracted_power_w, sensor.thresholds, self.view.state.zone_of(sensor))

@@ -17,10 +17,13 @@ from schemas.sensor_reading import ReadingBatch
 from schemas.units import MINUTE_S, PROBES
 from streams.core.anomaly import seconds, silence, voltage
 from streams.core.anomaly.captured import Captured
+from streams.core.anomaly.habit import Habit
+from streams.core.anomaly.habits import Habits
 from streams.core.anomaly.limits import ROW
 from streams.core.anomaly.memory import LAYOUT, pack, unpack
 from streams.core.anomaly.sensors import Defaults, LimitsOf, Sensors
-from streams.core.anomaly.verdict import Of, of_voltage, whole_seconds
+from streams.core.anomaly.telling import Now, news
+from streams.core.anomaly.verdict import Of, of_habit, of_voltage, whole_seconds
 from streams.core.minute import OpenMinutes, SecondsOf
 
 GRACE_S = 2
@@ -40,6 +43,7 @@ class Rulings:
 
     Attributes:
         states: of sensors whose memory changed: to be safe before the anomalies are published, as they hold them.
+        habits: tables that were written: to be safe before the states, which go on from them.
         anomalies: to be published.
         open: how many intervals are open, by rule.
     """
@@ -47,12 +51,10 @@ class Rulings:
     states: list[AnomalyState]
     anomalies: list[Anomaly]
     open: dict[str, int]
+    habits: list[AnomalyState] = field(default_factory=list)
 
 
 NO_RULINGS = Rulings([], [], {})
-
-Now = dict[str, Anomaly]
-"""By id."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Judge:
         self._partition = partition
         self._sensors = Sensors(limits_of or Defaults())
         self._captured = Captured()
+        self._habits = Habits()
         self._voltage: dict[int, voltage.Events] = {}
         self._voltage_now: dict[int, voltage.Events] = {}
         self._ended_now: dict[int, Now] = {}
@@ -93,12 +96,15 @@ class Judge:
         self._closed_to_s = 0
         self._found = np.zeros((_ROOM, seconds.FOUND_FIELDS), np.int64)
 
-    def restore(self, states: Iterable[AnomalyState], decided: int) -> None:
+    def restore(self, states: Iterable[AnomalyState], decided: int, habits: Iterable[AnomalyState] = ()) -> None:
         """Begin where an earlier owner of the partition stood.
 
         Args:
             decided: up to this offset it had judged; before that is read again nothing is withdrawn.
+            habits: the tables of sensors.
         """
+        for state in habits:
+            self._habits.restore(self._sensors.row(state.sensor_id), state)
         s, self._settled_at = self._sensors, decided
         for state in states:
             kept = unpack(state.state, state.layout)
@@ -106,6 +112,7 @@ class Judge:
                 continue
             row = s.row(state.sensor_id)
             s.final[row] = s.now[row] = kept.row()
+            self._habits.memories[row] = kept.habit
             if kept.voltage:
                 self._voltage[row] = self._voltage_now[row] = {(one.rule, one.phase): one for one in kept.voltage}
                 self._captured.by_sensor[row] = {(one.timestamp_s, one.probe_id - 1): one for one in kept.samples}
@@ -168,6 +175,11 @@ class Judge:
         for anomaly, row in self._judge(side, rows, minute[at], slot[at], ends_s, open_.seconds_of(), final=True):
             self._ended.setdefault(row, {})[anomaly.id] = anomaly
         self._touched.update(rows.tolist())
+        over = [*self._habits.take(rows, minute[at], slot[at], open_.seconds_of(), s.habits), *self._habits.pass_time(before)]
+        for row, unlike in over:
+            anomaly = of_habit(self._of(row, int(s.final[row, seconds.VERSION])), unlike, closed=True)
+            self._ended.setdefault(row, {})[anomaly.id] = anomaly
+            self._touched.add(row)
         self._pass_time(until_s)
         self._stale.update(s.refreshed())
         for row in np.unique(rows).tolist():
@@ -203,7 +215,7 @@ class Judge:
             for one in now.values():
                 if one.state == OPEN:
                     counts[one.rule] = counts.get(one.rule, 0) + 1
-        return Rulings(states, anomalies, counts)
+        return Rulings(states, anomalies, counts, self._habits.states(self._sensors.names, self._partition, next_offset))
 
     # ---- judging
 
@@ -338,6 +350,10 @@ class Judge:
                         of, machine, *interval, closed=False, final=known is not None and known[0] == interval[0]
                     )
                     now[anomaly.id] = anomaly
+        for row, habit in self._habits.memories.items():
+            if habit.unlike is not None and habit.unlike.counts:
+                anomaly = of_habit(self._of(row, int(s.final[row, seconds.VERSION])), habit.unlike, closed=False)
+                view.setdefault(row, {})[anomaly.id] = anomaly
         for row, events in self._voltage_now.items():
             for key, event in events.items():
                 if not event.absorbed:
@@ -354,23 +370,9 @@ class Judge:
     def _news(self, row: int, view: Now, settled: bool) -> list[Anomaly]:
         """What is to be told of one sensor now."""
         told, ended = self._told.get(row, {}), dict(self._ended.get(row, {}))
-        sent = list(ended.values())
-        kept: Now = {}
-        for one in view.values():
-            before = told.get(one.id)
-            if before is None or _turned(before, one) or (row in self._touched and before != one):
-                sent.append(one)
-                before = one
-            kept[one.id] = before
-        for one in told.values():
-            if one.id in view or one.id in ended:
-                continue
-            if settled:
-                gone = replace(one, state=WITHDRAWN, final=True, end_us=one.last_us)
-                sent.append(gone)
-                self._ended.setdefault(row, {})[one.id] = gone
-            else:
-                kept[one.id] = one
+        sent, kept, gone = news(told, ended, view, changed=row in self._touched, settled=settled)
+        for one in gone:
+            self._ended.setdefault(row, {})[one.id] = one
         if kept:
             self._told[row] = kept
         else:
@@ -383,12 +385,5 @@ class Judge:
         samples = {one for event in events for one in self._captured.samples(row, event.worst_us)} if events else set()
         told = {one.id: one for one in self._again if one.source == s.names[row]}
         told |= self._told.get(row, {}) | self._ended.get(row, {})
-        state = pack(s.final[row], events, samples, told.values())
+        state = pack(s.final[row], events, samples, told.values(), self._habits.memories.get(row, Habit()))
         return AnomalyState(s.names[row], self._partition, next_offset, int(s.final[row, seconds.NEXT]), LAYOUT, state)
-
-
-def _turned(before: Anomaly, now: Anomaly) -> bool:
-    """Whether something is new that people want to hear of at once."""
-    return any(
-        getattr(before, name) != getattr(now, name) for name in ("state", "final", "severity", "ieee1159", "en50160", "end_us")
-    )

@@ -10,6 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from schemas.columns import Int64s
+from schemas.units import MINUTE_S
+from streams.core.anomaly.habit_limits import HabitLimits
 
 DEFAULTS: dict[str, float] = {
     "sag_pct": 90,  # of the nominal voltage; EN 50160: a dip begins below this …
@@ -56,6 +58,15 @@ METER_DEFAULTS: dict[str, float] = {
 }
 """The same of Linkys."""
 
+HABIT_DEFAULTS: dict[str, float] = {
+    "habit_mads": 5,  # so many (scaled) median absolute deviations from the median of this hour of the week …
+    "habit_pct": 50,  # … and at least this part of it …
+    "habit_floor_w": 0,  # … and at least so much; 0: 5 % of the contract, or 500 W
+    "habit_s": 1200,  # … for so long
+    "habit_weeks": 3,  # once so many weeks of that hour are known
+}
+"""The same of the learned rule."""
+
 NAMES = tuple(DEFAULTS)
 ROW = (*NAMES, "contract_mw", "watch_low_mv", "watch_high_mv")
 """A row of limits as the compiled rules read it: the thresholds in mW, mV, permille, s and ms, then three more."""
@@ -73,16 +84,25 @@ class Limits:
     Attributes:
         nominal_voltage_v: phase to neutral.
         contracted_power_w: 0: none.
+        zone: IANA name of the place's time zone.
         thresholds: (name, value) of those that differ from DEFAULTS; names that are none of ours are passed over.
     """
 
     nominal_voltage_v: float = 220.0
     contracted_power_w: float = 0.0
     thresholds: tuple[tuple[str, float], ...] = ()
+    zone: str = "UTC"
 
     def values(self) -> Mapping[str, float]:
         """All thresholds by name."""
         return DEFAULTS | {name: value for name, value in self.thresholds if name in DEFAULTS}
+
+    def habit(self) -> HabitLimits:
+        """What counts for the learned rule."""
+        values = HABIT_DEFAULTS | {name: value for name, value in self.thresholds if name in HABIT_DEFAULTS}
+        floor_w = values["habit_floor_w"] or FLOOR_SHARE * self.contracted_power_w or FLOOR_W
+        least_min, weeks = round(values["habit_s"] / MINUTE_S), round(values["habit_weeks"])
+        return HabitLimits(values["habit_mads"], values["habit_pct"] / 100, round(floor_w * 1000), least_min, weeks, self.zone)
 
     def meter_values(self) -> Mapping[str, float]:
         """All thresholds of a Linky by name."""

@@ -8,10 +8,11 @@ import numpy as np
 
 from schemas.anomaly import Anomaly, AnomalySecond
 from schemas.columns import Int64s
+from streams.core.anomaly.habit import Habit
 from streams.core.anomaly.seconds import WIDTH
 from streams.core.anomaly.voltage import Event
 
-LAYOUT = 1000 * WIDTH + 1
+LAYOUT = 1000 * WIDTH + 2
 """Changes with what the numbers mean; a memory of another layout is not read: the rules begin anew."""
 
 
@@ -23,6 +24,7 @@ class Kept:
         numbers: a row of `seconds`, little-endian.
         voltage: events that are not over for good.
         samples: around their worst moments.
+        habit: beside its table.
         told: what was published and may still change, and what ended for good in the publication that follows.
     """
 
@@ -30,6 +32,7 @@ class Kept:
     voltage: list[Event]
     samples: list[AnomalySecond]
     told: list[Anomaly]
+    habit: Habit
 
     def row(self) -> Int64s:
         """The numbers; shape (WIDTH,)."""
@@ -39,9 +42,9 @@ class Kept:
 _ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Kept)
 
 
-def pack(row: Int64s, voltage: Iterable[Event], samples: Iterable[AnomalySecond], told: Iterable[Anomaly]) -> bytes:
+def pack(row: Int64s, voltage: Iterable[Event], samples: Iterable[AnomalySecond], told: Iterable[Anomaly], habit: Habit) -> bytes:
     """A memory as bytes."""
-    return _ENCODER.encode(Kept(row.astype("<i8").tobytes(), list(voltage), list(samples), list(told)))
+    return _ENCODER.encode(Kept(row.astype("<i8").tobytes(), list(voltage), list(samples), list(told), habit))
 
 
 def unpack(state: bytes, layout: int) -> Kept | None:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from schemas.columns import Int64s
 from streams.core.anomaly import seconds
+from streams.core.anomaly.habit_limits import HabitLimits
 from streams.core.anomaly.limits import ROW, Limits, row_of
 
 
@@ -39,7 +40,7 @@ class Sensors:
     Attributes:
         names: by row.
         final, now: memories, shape (rows, seconds.WIDTH): up to the last closed minute; and up to the newest second.
-        limits: shape (rows, len(ROW)). nominal_mv: shape (rows,).
+        limits: shape (rows, len(ROW)). nominal_mv: shape (rows,). habits: of the learned rule, by row.
         newest_s, arrived_ms: shape (rows,): the newest second that came; when anything came last, by the log's clock.
     """
 
@@ -48,6 +49,7 @@ class Sensors:
         self.final, self.now = seconds.fresh(0), seconds.fresh(0)
         self.limits = np.zeros((0, len(ROW)), np.int64)
         self.nominal_mv = np.zeros(0, np.int64)
+        self.habits: list[HabitLimits] = []
         self.newest_s, self.arrived_ms = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._limits_of, self._version = limits_of, limits_of.version
         self._rows: dict[str, int] = {}
@@ -74,6 +76,7 @@ class Sensors:
         if row is None:
             row = self._rows[name] = len(self.names)
             self.names.append(name)
+            self.habits.append(HabitLimits())
             if row == len(self.newest_s):
                 self._grow(max(row, 64))
             self._limit(row)
@@ -90,6 +93,7 @@ class Sensors:
         limits = self._limits_of.of(self.names[row])
         wanted, before = row_of(limits), self.limits[row].copy()
         self.limits[row], self.nominal_mv[row] = wanted, round(limits.nominal_voltage_v * 1000)
+        self.habits[row] = limits.habit()
         return not np.array_equal(before, wanted)
 
     def _grow(self, more: int) -> None:

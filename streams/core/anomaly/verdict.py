@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.anomaly import CLOSED, NOTICE, OPEN, POWER, SEVERE, WARNING, Anomaly, AnomalySecond, anomaly_id
+from schemas.units import MINUTE_S
 from streams.core.anomaly import seconds, voltage
+from streams.core.anomaly.habit import Unlike
 from streams.core.anomaly.limits import ROW
 
 _AT = {name: at for at, name in enumerate(ROW)}
@@ -70,7 +72,8 @@ METER_RULES: dict[str, MeterRule] = {
 }
 """By name; see meter_rules."""
 
-_OF_SENSORS = (*(rule.name for rule in RULES.values()), voltage.SAG, voltage.SWELL, voltage.INTERRUPTION)
+HABIT = "habit"
+_OF_SENSORS = (HABIT, *(rule.name for rule in RULES.values()), voltage.SAG, voltage.SWELL, voltage.INTERRUPTION)
 NAMES = tuple(dict.fromkeys((*_OF_SENSORS, *METER_RULES)))
 """All rules, of sensors and of meters."""
 
@@ -110,6 +113,30 @@ def whole_seconds(of: Of, machine: int, start: int, last: int, worst: int, count
         worst=value,
         limit=limit,
         details={} if machine == seconds.SILENCE else {"seconds": count},
+        log_partition=of.partition,
+        version=of.version,
+    )
+
+
+def of_habit(of: Of, unlike: Unlike, *, closed: bool) -> Anomaly:
+    """Minutes unlike those of other weeks: of closed minutes, so always for good."""
+    start_us, end_us = unlike.start * MINUTE_S * SECOND_US, (unlike.last + 1) * MINUTE_S * SECOND_US
+    return Anomaly(
+        id=_id(HABIT, POWER, of.source, 0, start_us),
+        rule=HABIT,
+        kind=POWER,
+        source=of.source,
+        phase=0,
+        start_us=start_us,
+        end_us=end_us if closed else None,
+        last_us=end_us,
+        state=CLOSED if closed else OPEN,
+        final=True,
+        severity=NOTICE,
+        unit="mW",
+        worst=unlike.worst_mw,
+        limit=unlike.limit_mw,
+        details={"minutes": unlike.count, "usual_mw": unlike.usual_mw},
         log_partition=of.partition,
         version=of.version,
     )
