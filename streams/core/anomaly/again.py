@@ -13,7 +13,7 @@ from schemas.units import MINUTE_S
 from streams.core.anomaly.judge import Judge
 from streams.core.anomaly.seconds import CONFLICT as _CONFLICT
 from streams.core.anomaly.sensors import LimitsOf
-from streams.core.anomaly.verdict import RULES
+from streams.core.anomaly.verdict import HABIT, RULES
 from streams.core.window import Partition
 
 QUARTER_S = 900
@@ -22,8 +22,8 @@ WARM_S = 600
 
 SECOND_US = 1_000_000
 
-NOT_AGAIN = (RULES[_CONFLICT].name,)
-"""What raw does not hold: copies with other values."""
+NOT_AGAIN = (RULES[_CONFLICT].name, HABIT)
+"""What raw does not hold: copies with other values; and habits, which are learned from minutes as they were closed."""
 
 _COMPARED = ("end_us", "worst", "limit", "severity", "ieee1159", "en50160", "state", "details")
 
