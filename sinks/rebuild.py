@@ -211,7 +211,8 @@ class Rebuilder:
         if minutes and self._limits is not None:
             if self._complete(self._again.told) is None:
                 return False
-            self._again.correct(minutes, below, self._limits(), self._pulse.beat)
+            if not self._again.correct(minutes, below, self._limits(), self._going_on):
+                return False
         if minutes:
             log.info("late minutes rebuilt", minutes=len(minutes), seconds=round(time.monotonic() - began, 2))
         return True
@@ -240,6 +241,10 @@ class Rebuilder:
             head = wire.header(self._registry.id_of(topics.CONFLICTS))
             self._producer.send(self._way.conflicts, encode_conflicts(head, found, partition))
             metrics.REBUILD_CONFLICTS.inc(len(found))
+
+    def _going_on(self) -> bool:
+        self._pulse.beat()
+        return not self._stop.is_set()
 
     def _wait_for_raw(self, needs: Offsets) -> Offsets | None:
         """Wait until the sink has committed past what the round needs; up to where it has. None when asked to stop."""

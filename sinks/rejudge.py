@@ -15,7 +15,7 @@ from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.raw import Minute
 from sinks.raw_batches import batches
-from streams.core.anomaly.again import Stretch, corrections, judged, stretches, widened
+from streams.core.anomaly.again import Judging, Stretch, corrections, stretches, widened
 from streams.core.anomaly.sensors import LimitsOf
 
 _WIDEN_MAX = 8
@@ -39,31 +39,36 @@ class Rejudge:
         self.told: Offsets = {}
         """By partition of power.anomalies: the table must be complete up to here before the next call."""
 
-    def correct(self, minutes: Iterable[Minute], below: Offsets, limits: LimitsOf, beat: Callable[[], None]) -> None:
-        """Tell what late minutes change.
+    def correct(self, minutes: Iterable[Minute], below: Offsets, limits: LimitsOf, going_on: Callable[[], bool]) -> bool:
+        """Tell what late minutes change; False when asked to stop before the end.
 
         Args:
             below: as in `raw.read`.
             limits: the thresholds, as the worker has them.
-            beat: called now and then.
+            going_on: called now and then; False: stop.
 
         Raises:
             PartUnavailable: the store or the log does not answer; all may be done again.
         """
         edge_s = int(time.time() - self._lateness_s) // MINUTE_S * MINUTE_S - _EDGE_SPARE_S
         for stretch in stretches(minutes, edge_s):
-            beat()
             whole, known = self._whole(stretch, edge_s)
             place = self._place(whole)
             if place is None:
                 continue
-            found = judged(batches(self._store, whole.sensor, whole.begin_s, whole.end_s, below), limits, whole.end_s, *place)
+            judging = Judging(limits, *place)
+            for batch in batches(self._store, whole.sensor, whole.begin_s, whole.end_s, below):
+                if not going_on():
+                    return False
+                judging.take(batch)
+            found = judging.found(whole.end_s)
             news = corrections(whole, known, found)
             if news:
                 schema_id = self._registry.id_of(topics.ANOMALIES)
                 self.told |= self._producer.send(topics.ANOMALIES.name, [one.message(schema_id) for one in news])
                 metrics.REJUDGED.inc(len(news))
                 log.info("anomalies corrected by late minutes", sensor=whole.sensor, count=len(news))
+        return True
 
     def _whole(self, stretch: Stretch, edge_s: int) -> tuple[Stretch, list[Anomaly]]:
         """The stretch with the intervals it cuts, and all that was told of it."""

@@ -9,7 +9,7 @@ from schemas import topics, wire
 from schemas.anomaly import CLOSED, WITHDRAWN, Anomaly
 from schemas.reading_decoder import ReadingDecoder
 from schemas.sensor_reading import SensorReading
-from streams.core.anomaly.again import Stretch, corrections, differences, judged, stretches, widened
+from streams.core.anomaly.again import Judging, Stretch, corrections, differences, stretches, widened
 from streams.core.anomaly.limits import Limits
 from tests.anomalies import Same, Told, run
 from tests.folding import T0, Log, batch_of
@@ -44,8 +44,10 @@ def correct(told: Told, house: list[SensorReading], late: set[int], edge_s: int,
 def found_in(house: list[SensorReading], stretch: Stretch, limits: Limits = LIMITS) -> list[Anomaly]:
     log: Log = [(r.timestamp_s * 1000, r) for r in house if stretch.begin_s <= r.timestamp_s < stretch.end_s]
     decoder = ReadingDecoder(lambda i: wire.raw_schema(topics.READINGS))
-    pieces = [batch_of(decoder, log, at, min(at + 50, len(log))) for at in range(0, len(log), 50)]
-    return judged(pieces, Same(limits), stretch.end_s, 0, len(log))
+    judging = Judging(Same(limits), 0, len(log))
+    for at in range(0, len(log), 50):
+        judging.take(batch_of(decoder, log, at, min(at + 50, len(log))))
+    return judging.found(stretch.end_s)
 
 
 @given(houses(), st.data())

@@ -112,14 +112,6 @@ class Judging:
         self._found |= {one.id: one for one in self._fold.checkpoint(self._names).rulings.anomalies}
 
 
-def judged(batches: Iterable[ReadingBatch], limits_of: LimitsOf, end_s: int, partition: int, version: int) -> list[Anomaly]:
-    """What the rules find in readings; see Judging."""
-    judging = Judging(limits_of, partition, version)
-    for batch in batches:
-        judging.take(batch)
-    return judging.found(end_s)
-
-
 def corrections(stretch: Stretch, known: Sequence[Anomaly], found: Iterable[Anomaly]) -> list[Anomaly]:
     """What is to be told so that what was told becomes what was found.
 
