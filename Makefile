@@ -10,7 +10,7 @@ help: ## what can be made
 
 setup: .venv/installed ## install everything into this folder; run nothing
 	@$(BIN)/python -m infra.parts
-	@$(BIN)/python -m infra.java_classes & $(BIN)/python -m streams.warm; wait
+	@$(BIN)/python -m infra.java_classes & $(BIN)/python -m streams.warm & $(BIN)/python -m producers.gateway.quick & wait
 
 demo: setup ## start everything with simulated sensors; Ctrl-C stops it
 	@exec $(BIN)/powermon up --demo

@@ -57,3 +57,7 @@ def warm() -> None:
     """Compile, or load what was compiled: before the first text comes that somebody waits for."""
     for shape in (scan.POST, scan.BATCH, scan.FRAME):
         read(b"{}", shape, 1, False, 0)
+
+
+if __name__ == "__main__":
+    warm()
