@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from infra.running import Running
 from infra.settings import Settings
@@ -15,9 +16,10 @@ from schemas.wire import encode_sensor_reading
 from tests.builders import probe, reading
 from tests.dated import keep_dates
 from tests.integration.test_worker import T0, Worker, feed, read_all
+from tests.tic_minutes import frame
 from tests.waiting import until
 
-SENSOR, OTHER = "anom000001", "anom000002"
+SENSOR, OTHER, METER = "anom000001", "anom000002", "992562000017"
 
 Stack = tuple[Settings, Registry]
 
@@ -57,6 +59,41 @@ def send(stack: Stack, seconds: list[SensorReading]) -> None:
     settings, registry = stack
     schema_id = registry.id_of(topics.READINGS)
     feed(settings, [(r.sensor_id, encode_sensor_reading(schema_id, r), r.timestamp_s * 1000 + 1000) for r in seconds])
+
+
+def send_frames(stack: Stack, seconds: range, wh: int) -> None:
+    """A Linky's frames, one a second, whose index begins at wh."""
+    settings, registry = stack
+    producer = Producer({"bootstrap.servers": settings.kafka})
+    for s in seconds:
+        sent = frame(T0 + s, s, {"EAST": wh + s // 12, "SINSTS": 300, "PREF": 6}, METER)
+        key, value = sent.message(registry.id_of(topics.TIC_FRAMES))
+        producer.produce(topics.TIC_FRAMES.name, value, key, timestamp=(T0 + s + 1) * 1000)
+    assert producer.flush(30) == 0
+
+
+def indexes(stack: Stack) -> set[tuple[object, ...]]:
+    return {(a.rule, a.source, a.start_us, a.state, a.worst) for a in told(stack).values() if a.rule == "index"}
+
+
+def test_a_meter_whose_index_jumps_is_told_at_once_and_once_through_kill_9(
+    stack: Stack, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    settings, _ = stack
+    keep_dates(settings.kafka, topics.TIC_FRAMES)
+    worker = Worker(settings, "w", free_port(), tmp_path / "w.log")
+    try:
+        send_frames(stack, range(60), 50_000)
+        send_frames(stack, range(60, 100), 55_000)
+        at = (T0 + 60) * 1_000_000
+        until(lambda: indexes(stack) == {("index", METER, at, OPEN, 5001)}, "an index that jumped", 60)
+        worker.kill()
+        send_frames(stack, range(100, 420), 55_000)
+        worker.start()
+        until(lambda: indexes(stack) == {("index", METER, at, CLOSED, 5001)}, "it is over", 60)
+        until(lambda: [a.rule for a in over(stack)] == ["index"], "for good", 60)
+    finally:
+        worker.stop()
 
 
 def test_anomalies_are_told_while_they_last_and_end_exact_through_kill_9(
