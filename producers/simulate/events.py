@@ -26,7 +26,9 @@ class Kind:
         shortest_ms, longest_ms: how long it lasts.
         grain_ms: start and length are whole multiples of this.
         least, most: its size. sag, swell: voltage as a share of the nominal; overload: total power as a share of
-            the contract; low_pf: power factor; imbalance: (strongest phase - mean) / mean; silence, stuck: none.
+            the contract; low_pf: power factor; imbalance: (strongest phase - mean) / mean; interruption: what is left of the
+            voltage; overload_quarter: as overload; voltage_imbalance: by how much a phase is lower; reverse_power: power fed
+            back as a share of the contract; clock: seconds behind; the others: none.
         one_phase: whether it strikes a single phase.
     """
 
@@ -47,9 +49,21 @@ KINDS = (
     Kind("imbalance", 360_000, 600_000, 1000, 0.45, 0.80, True),
     Kind("silence", 10_000, 300_000, 1000, 0.0, 0.0, False),
     Kind("stuck", 15_000, 60_000, 1000, 0.0, 0.0, False),
+    Kind("interruption", 3_000, 60_000, 50, 0.0, 0.02, False),
+    Kind("overload_quarter", 1_500_000, 1_620_000, 1000, 1.5, 1.8, False),
+    Kind("voltage_imbalance", 360_000, 600_000, 1000, 0.04, 0.055, True),
+    Kind("reverse_power", 120_000, 600_000, 1000, 0.1, 0.3, False),
+    Kind("phase_missing", 10_000, 300_000, 1000, 0.0, 0.0, True),
+    Kind("clock", 120_000, 600_000, 1000, 8.0, 30.0, False),
+    Kind("conflict", 1_000, 60_000, 1000, 0.0, 0.0, False),
 )
 NAMES = tuple(kind.name for kind in KINDS)
-SAG, SWELL, OVERLOAD, LOW_PF, IMBALANCE, SILENCE, STUCK = range(len(KINDS))
+SAG, SWELL, OVERLOAD, LOW_PF, IMBALANCE, SILENCE, STUCK = range(7)
+INTERRUPTION, OVERLOAD_QUARTER, VOLTAGE_IMBALANCE, REVERSE_POWER, PHASE_MISSING, CLOCK, CONFLICT = range(7, len(KINDS))
+COMMON = tuple(range(7))
+"""What a fleet has when nothing else is asked for."""
+RARE = tuple(range(7, len(KINDS)))
+"""What must be asked for. A second's content says nothing of the last two: whoever sends it is behind, or sends it twice."""
 NONE = -1
 
 
@@ -100,11 +114,11 @@ _LEAST = np.array([k.least for k in KINDS])
 _MOST = np.array([k.most for k in KINDS])
 
 
-def planted(seed: int, index: Int64s, block: Int64s, chance: float) -> Schedule:
-    """The event of each (sensor, block) pair; shape (n,)."""
+def planted(seed: int, index: Int64s, block: Int64s, chance: float, kinds: tuple[int, ...] = COMMON) -> Schedule:
+    """The event of each (sensor, block) pair, of one of these kinds; shape (n,)."""
     state = hashed(seed, SALT, index, block)
     happens = uniform(state) < chance
-    kind = (uniform(hashed(seed, SALT + 1, index, block)) * len(KINDS)).astype(np.int64)
+    kind = np.array(kinds)[(uniform(hashed(seed, SALT + 1, index, block)) * len(kinds)).astype(np.int64)]
     grain = _GRAIN[kind]
     length = _SHORTEST[kind] + (uniform(hashed(seed, SALT + 2, index, block)) * (_LONGEST - _SHORTEST)[kind]).astype(np.int64)
     length = np.maximum(length // grain, 1) * grain
@@ -116,9 +130,9 @@ def planted(seed: int, index: Int64s, block: Int64s, chance: float) -> Schedule:
     return Schedule(np.where(happens, kind, NONE), phase, start, start + length, size)
 
 
-def at(seed: int, index: Int64s, timestamp_s: Int64s, chance: float) -> Schedule:
+def at(seed: int, index: Int64s, timestamp_s: Int64s, chance: float, kinds: tuple[int, ...] = COMMON) -> Schedule:
     """The event that touches each (sensor, second) pair; shape (n,), kind NONE where none does."""
-    found = planted(seed, index, timestamp_s // BLOCK_S, chance)
+    found = planted(seed, index, timestamp_s // BLOCK_S, chance, kinds)
     touches = (found.start_ms < timestamp_s * 1000 + 1000) & (timestamp_s * 1000 < found.end_ms)
     return Schedule(np.where(touches, found.kind, NONE), found.phase, found.start_ms, found.end_ms, found.size)
 
@@ -147,10 +161,10 @@ def shown(start_s: int, sensors: int) -> tuple[Event, ...]:
     )
 
 
-def truth(seed: int, index: int, start_s: int, end_s: int, chance: float) -> list[Event]:
+def truth(seed: int, index: int, start_s: int, end_s: int, chance: float, kinds: tuple[int, ...] = COMMON) -> list[Event]:
     """Every event of one sensor that touches [start_s, end_s), in order."""
     blocks = np.arange(start_s // BLOCK_S, (end_s - 1) // BLOCK_S + 1)
-    found = planted(seed, np.full(len(blocks), index, np.int64), blocks, chance)
+    found = planted(seed, np.full(len(blocks), index, np.int64), blocks, chance, kinds)
     return [
         Event(
             index,

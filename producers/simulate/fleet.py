@@ -44,6 +44,7 @@ class Fleet:
         zone_offset_s: local time minus UTC, for the day curve.
         event_chance: share of the half hours of a sensor that hold a planted event.
         more: further events, planted by hand.
+        kinds: of planted events, as places in events.KINDS.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class Fleet:
     zone_offset_s: int
     event_chance: float
     more: tuple[Event, ...] = ()
+    kinds: tuple[int, ...] = events.COMMON
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def fleet(
     nominal_v: int = 220,
     zone_offset_s: int = 9 * 3600,
     event_chance: float = 0.25,
+    kinds: tuple[int, ...] = events.COMMON,
 ) -> Fleet:
     """Make a fleet.
 
@@ -93,7 +96,7 @@ def fleet(
     if not 1 <= count <= 999_999:
         raise ValueError(f"{count} sensors: six digits number 1 to 999999")
     ids = [f"{prefix.lower()}{n:06d}" for n in range(1, count + 1)]
-    return Fleet(seed, ids, sites(seed, count), nominal_v, zone_offset_s, event_chance)
+    return Fleet(seed, ids, sites(seed, count), nominal_v, zone_offset_s, event_chance, kinds=kinds)
 
 
 def second(fleet: Fleet, index: int, timestamp_s: int) -> Body | None:
@@ -103,14 +106,14 @@ def second(fleet: Fleet, index: int, timestamp_s: int) -> Body | None:
 
 def truth(fleet: Fleet, index: int, start_s: int, end_s: int) -> list[Event]:
     """The planted events of one sensor that touch [start_s, end_s)."""
-    drawn = events.truth(fleet.seed, index, start_s, end_s, fleet.event_chance)
+    drawn = events.truth(fleet.seed, index, start_s, end_s, fleet.event_chance, fleet.kinds)
     more = [one for one in fleet.more if one.index == index and one.start_ms < end_s * 1000 and one.end_ms > start_s * 1000]
     return sorted([*drawn, *more], key=lambda one: one.start_ms)
 
 
 def struck(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> Schedule:
     """The event that touches each (sensor, second) pair; shape (n,)."""
-    drawn = events.at(fleet.seed, index, timestamp_s, fleet.event_chance)
+    drawn = events.at(fleet.seed, index, timestamp_s, fleet.event_chance, fleet.kinds)
     return events.with_more(drawn, index, timestamp_s, fleet.more)
 
 
@@ -132,7 +135,7 @@ def bodies(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> list[Body | None
         voltage[row][phase] = int(made.voltage_rms_mv[row, phase])
     kinds = fleet.sites.rogowski[index].astype(int).tolist()
     ids = fleet.sensor_ids
-    return [
+    made_bodies: list[Body | None] = [
         None
         if silent
         else {
@@ -149,6 +152,13 @@ def bodies(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> list[Body | None
             index.tolist(), timestamp_s.tolist(), made.silent.tolist(), kinds, power, pf, voltage, strict=True
         )
     ]
+    if events.PHASE_MISSING in fleet.kinds:
+        plan = struck(fleet, index, timestamp_s)
+        for row in np.flatnonzero(plan.of(events.PHASE_MISSING)).tolist():
+            body = made_bodies[row]
+            if body is not None:
+                del body["data"][int(plan.phase[row])]
+    return made_bodies
 
 
 def seconds(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> Seconds:
@@ -158,6 +168,8 @@ def seconds(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> Seconds:
     made_for_s = np.where(plan.of(events.STUCK), plan.start_ms // 1000, timestamp_s)
     power_w, pf = _loads(fleet, index, made_for_s, plan)
     volts = _volts(fleet, index, made_for_s, power_w)
+    uneven = plan.of(events.VOLTAGE_IMBALANCE)[:, None] & (PHASES[None, :] == plan.phase[:, None])
+    volts = np.where(uneven, volts * (1.0 - plan.size[:, None]), volts)
 
     state = hashed(fleet.seed, 30, index, made_for_s)
     odd = uniform(state)
@@ -172,6 +184,7 @@ def seconds(fleet: Fleet, index: Int64s, timestamp_s: Int64s) -> Seconds:
     pf_pct[exporting] = -pf_pct[exporting]
     voltage_mv = 1000.0 * volts[:, :, None] + 200.0 * volt_noise
     _strike(fleet, plan, timestamp_s, samples, power_mw, voltage_mv)
+    _interrupt(fleet, plan, timestamp_s, samples, power_mw, voltage_mv)
     volt = np.rint(voltage_mv).astype(np.int64)
     return Seconds(
         silent=plan.of(events.SILENCE),
@@ -203,7 +216,8 @@ def _loads(fleet: Fleet, index: Int64s, at_s: Int64s, plan: Schedule) -> tuple[F
         reactive_var = reactive_var + drawn_w[:, k] * tangent[:, k]
     pf = active_w / np.sqrt(active_w * active_w + reactive_var * reactive_var)
 
-    overload, low_pf, imbalance = plan.of(events.OVERLOAD), plan.of(events.LOW_PF), plan.of(events.IMBALANCE)
+    overload = plan.of(events.OVERLOAD) | plan.of(events.OVERLOAD_QUARTER)
+    low_pf, imbalance = plan.of(events.LOW_PF), plan.of(events.IMBALANCE)
     active_w = np.where(overload, contract_w * plan.size, active_w)
     active_w = np.where(low_pf | imbalance, active_w + 0.12 * contract_w, active_w)
     third = (1.0 + 0.02 * drift(mixed(hashed(seed, 23, index)[:, None], PHASES[None, :]), at_s[:, None], 420)) * share
@@ -214,6 +228,7 @@ def _loads(fleet: Fleet, index: Int64s, at_s: Int64s, plan: Schedule) -> tuple[F
     solar_w = s.solar_w[index] * sun(local_s) * cloud
     solar_w = np.where(overload | low_pf | imbalance, 0.0, solar_w)
     power_w = power_w - solar_w[:, None] * share
+    power_w = np.where(plan.of(events.REVERSE_POWER)[:, None], -(plan.size * contract_w)[:, None] * share, power_w)
     pf_each = pf[:, None] + 0.01 * drift(mixed(hashed(seed, 25, index)[:, None], PHASES[None, :]), at_s[:, None], 180)
     return power_w, np.minimum(np.where(low_pf[:, None], plan.size[:, None], pf_each), 0.995)
 
@@ -247,6 +262,15 @@ def _strike(fleet: Fleet, plan: Schedule, at_s: Int64s, samples: Int64s, power_m
         struck = 1000.0 * fleet.nominal_v * plan.size[row] + (normal - 1000.0 * fleet.nominal_v) * 0.1
         voltage_mv[row, phase, hit] = struck
         power_mw[row, phase, hit] *= struck / normal
+
+
+def _interrupt(fleet: Fleet, plan: Schedule, at_s: Int64s, samples: Int64s, power_mw: Floats, voltage_mv: Floats) -> None:
+    """Write interruptions into the samples of all phases, in place."""
+    for row in np.flatnonzero(plan.of(events.INTERRUPTION)).tolist():
+        at_ms = at_s[row] * 1000 + np.arange(MOST_SAMPLES) * 1000 // samples[row]
+        hit = (plan.start_ms[row] <= at_ms) & (at_ms < plan.end_ms[row])
+        voltage_mv[row][:, hit] = 1000.0 * fleet.nominal_v * plan.size[row]
+        power_mw[row][:, hit] = 0.0
 
 
 def _rms(voltage_mv: Int64s, samples: Int64s) -> Int64s:

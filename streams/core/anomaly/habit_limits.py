@@ -16,7 +16,7 @@ class HabitLimits:
         zone: IANA name; hours are those of the place.
     """
 
-    mads: float = 5.0
+    mads: float = 4.0
     share: float = 0.5
     floor_mw: int = 500_000
     least_min: int = 20
