@@ -2,7 +2,7 @@
 
 import calendar
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,14 +12,15 @@ import numpy as np
 from schemas.units import UNITS
 from sinks.clickhouse import ClickHouse
 from streams import tariffs
+from streams.catalog import terms
 from streams.catalog.state import Sensor, State
 from streams.core import energy, linky_use
 from streams.core.energy import QUARTER_S, Quarters
 from streams.core.tariff import kepco_bill, linky
-from streams.core.tariff.bill import Bill, Hours, NoPrice
+from streams.core.tariff.bill import Bill, Hours, NoPrice, Sentence
 from streams.core.tariff.demand import BillingDemand, Month, billing_demand, counting
 from streams.core.tariff.document import LINKY, decimal
-from streams.core.tariff.plan import Plan
+from streams.core.tariff.plan import DatedPlans, Plan
 from web import energy_queries
 from web.energy_queries import UNITS_PER_WH
 
@@ -113,11 +114,20 @@ class Bills:
         used = await self.used(sensor, month, energy.next_month(month), from_s=back)
         last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
         chosen = self.plan(sensor, used, plan)
-        if chosen.schema(last) == LINKY:
-            return Billed(chosen.name, linky.bill(chosen.option, last, _indexes(chosen, used, last)), used, None)
-        demand = _demand(chosen, used, month, last, Fraction(sensor.contracted_power_w) / 1000)
-        bill = kepco_bill.month_bill(chosen.contract, month, used.hours, demand, _power_factor(used))
-        return Billed(chosen.name, bill, used, demand)
+        changes = chosen.changes(month, last)
+        if _schema(chosen, [month, *changes]) == LINKY:
+            bill, demand = linky.bill(chosen.option, last, _indexes(chosen, used)), None
+        else:
+            demands = {day: _demand(chosen, used, month, day) for day in [month, *changes]}
+            demand = demands[max(demands)]
+            bill = kepco_bill.month_bill(
+                chosen.contract,
+                month,
+                used.hours,
+                lambda day: demands[max(since for since in demands if since <= day)],
+                _power_factor(used),
+            )
+        return Billed(chosen.on(last).name, _noted(bill, chosen, changes), used, demand)
 
     async def days(self, sensor: Sensor, first: date, end: date, plan: str = "") -> Billed:
         """What the energy of some days cost, without what is paid by the month.
@@ -127,28 +137,38 @@ class Bills:
         """
         used, last = await self.used(sensor, first, end), end - timedelta(1)
         chosen = self.plan(sensor, used, plan)
-        if chosen.schema(last) == LINKY:
-            bill = linky.bill(chosen.option, last, _indexes(chosen, used, last), subscribed=False)
+        changes = chosen.changes(first, last)
+        if _schema(chosen, [first, *changes]) == LINKY:
+            bill = linky.bill(chosen.option, last, _indexes(chosen, used), subscribed=False)
         else:
             bill = kepco_bill.running_cost(chosen.contract, last, used.hours)
-        return Billed(chosen.name, bill, used, None)
+        return Billed(chosen.on(last).name, _noted(bill, chosen, changes), used, None)
 
-    def plan(self, sensor: Sensor, used: Used | None, name: str = "") -> Plan:
-        """What the sensor is billed by.
+    def plan(self, sensor: Sensor, used: Used | None, name: str = "") -> DatedPlans:
+        """What the sensor is billed by, day by day.
+
+        Args:
+            name: a plan to take for every day instead of the sensor's own; contracted power stays that of the day.
 
         Raises:
             NoPrice: nothing is said of it.
         """
-        name = name or sensor.tariff
-        if not name and sensor.kind == "linky" and used is not None:
-            name = f"linky/{linky_use.option_of(used.indexes)}"
-        if not name:
-            raise NoPrice(
-                f"sensor {sensor.sensor_id} has no tariff; name one, or set it: "
-                f"`powermon sensors change {sensor.sensor_id} --tariff kepco/general_b/high_a/I`"
-            )
-        va = (used.contract_va if used is not None else 0) or sensor.contracted_power_w
-        return Plan(name, self._text_on, Decimal(str(va)) / 1000 if va else None)
+        guessed = f"linky/{linky_use.option_of(used.indexes)}" if sensor.kind == "linky" and used is not None else ""
+        parts: list[tuple[str, Plan]] = []
+        for one in terms.every(sensor):
+            va = (used.contract_va if used is not None else 0) or one.contracted_power_w
+            plan = Plan(name or one.tariff or guessed, self._text_on, Decimal(str(va)) / 1000 if va else None)
+            if not parts or parts[-1][1] != plan:
+                parts.append((one.since, plan))
+        nothing = Sentence(
+            "no_tariff",
+            "sensor {sensor} has no tariff; name one, or set it: {command}",
+            sensor=sensor.sensor_id,
+            command=f"`powermon sensors change {sensor.sensor_id} --tariff kepco/general_b/high_a/I`",
+        )
+        if not any(plan.name for _, plan in parts):
+            raise NoPrice(nothing)
+        return DatedPlans(tuple(parts), nothing)
 
     def _text_on(self, tariff_id: str, day: str) -> str | None:
         tariff = self._state().tariffs.get(tariff_id)
@@ -158,7 +178,7 @@ class Bills:
         return found
 
 
-def month_peaks(plan: Plan, used: Used, months: list[Month]) -> dict[Month, tuple[Fraction, int]]:
+def month_peaks(plan: DatedPlans, used: Used, months: list[Month]) -> dict[Month, tuple[Fraction, int]]:
     """Of each month of which something is known: the largest quarter-hour that counts, in kW, and when it began."""
     quarters, found = used.quarters, {}
     for year, number in months:
@@ -179,13 +199,40 @@ def month_peaks(plan: Plan, used: Used, months: list[Month]) -> dict[Month, tupl
     return found
 
 
-def _demand(plan: Plan, used: Used, month: date, last: date, contract_kw: Fraction) -> BillingDemand:
-    contract = plan.contract(last)
+def _schema(plan: DatedPlans, days: list[date]) -> str:
+    """The one shape of the tariffs of these days.
+
+    Raises:
+        NoPrice: there is no tariff, or they have two shapes.
+    """
+    found = {plan.schema(day) for day in days}
+    if len(found) > 1:
+        raise NoPrice(
+            f"the month goes from a Linky's tariff to another kind on {days[-1]}; no bill can hold both: name one with `--tariff`"
+        )
+    return found.pop()
+
+
+def _noted(bill: Bill, plan: DatedPlans, changes: list[date]) -> Bill:
+    """The bill, saying from which day on another plan or contracted power held in it."""
+    message = "from {day} on: {plan}, contracted power {power} kW"
+    notes = [
+        Sentence("plan_changed", message, day=day.isoformat(), plan=of.name, power=f"{of.kva or 0:f}".removesuffix(".0"))
+        for day in changes
+        if (of := plan.on(day))
+    ]
+    return replace(bill, notes=(*notes, *bill.notes))
+
+
+def _demand(plan: DatedPlans, used: Used, month: date, since: date) -> BillingDemand:
+    """What the base fee is asked for by the plan that holds from a day of the month on."""
+    contract, mine = plan.contract(since), plan.on(since)
+    contract_kw = Fraction(mine.kva or 0)
     if contract.on_contract:
         if not contract_kw:
-            raise NoPrice(
-                f"the base fee of {plan.name} is by contract power; set it: `powermon sensors change … --contracted-power W`"
-            )
+            message = "the base fee of {plan} is by contract power; set it: {command}"
+            command = "`powermon sensors change … --contracted-power W`"
+            raise NoPrice(Sentence("no_contracted_power", message, plan=mine.name, command=command))
         return BillingDemand(contract_kw, None, ())
     rule, key = contract.document["demand"], (month.year, month.month)
     peaks = month_peaks(plan, used, counting(rule, key))
@@ -202,31 +249,38 @@ def _power_factor(used: Used) -> Fraction | None:
     return Fraction(units, UNITS * seconds) if seconds else None
 
 
-def _indexes(plan: Plan, used: Used, last: date) -> dict[tuple[date, int], int]:
-    """Wh by day and number of the index, as the plan counts them.
+def _indexes(plan: DatedPlans, used: Used) -> dict[tuple[date, int], int]:
+    """Wh by day and number of the index, as the plan of the day counts them.
 
     Raises:
         NoPrice: the meter's indexes are not the plan's.
     """
-    option = plan.option(last)
-    whole = len(option.indexes) == 1
     found: dict[tuple[date, int], int] = {}
-    if whole and not used.indexes:
+    if not used.indexes:
         for (day, _), units in used.hours.items():
+            if len(plan.option(day).indexes) > 1:
+                raise _parted(plan.on(day))
             found[day, 1] = found.get((day, 1), 0) + units
         return {key: (2 * units + UNITS_PER_WH) // (2 * UNITS_PER_WH) for key, units in found.items()}
-    if not whole and linky_use.option_of(used.indexes) == "base" and len(used.mine):
-        raise NoPrice(
-            f"{plan.name} parts energy by indexes this meter does not count apart; only a plan of one price can be told"
-        )
+    one_price = linky_use.option_of(used.indexes) == "base"
     for (day, label), wh in used.indexes.items():
+        option = plan.option(day)
+        whole = len(option.indexes) == 1
+        if one_price and not whole:
+            raise _parted(plan.on(day))
         index = 1 if whole else option.index_of(label)
         if index is None:
             if wh:
-                raise NoPrice(f"{plan.name} has no index {label}, which the meter counts; only a plan of one price can be told")
+                raise NoPrice(
+                    f"{plan.on(day).name} has no index {label}, which the meter counts; only a plan of one price can be told"
+                )
             continue
         found[day, index] = found.get((day, index), 0) + wh
     return found
+
+
+def _parted(plan: Plan) -> NoPrice:
+    return NoPrice(f"{plan.name} parts energy by indexes this meter does not count apart; only a plan of one price can be told")
 
 
 def _months_before(month: date, count: int) -> date:
@@ -234,7 +288,7 @@ def _months_before(month: date, count: int) -> date:
     return date(ordinal // 12, ordinal % 12 + 1, 1)
 
 
-def contract_kw(sensor: Sensor, used: Used) -> Decimal | None:
-    """Contracted power in kW, or kVA of a Linky; None: not known."""
-    va = used.contract_va or sensor.contracted_power_w
+def contract_kw(sensor: Sensor, used: Used, day: date) -> Decimal | None:
+    """Contracted power of a day in kW, or kVA of a Linky; None: not known."""
+    va = used.contract_va or terms.on(sensor, day.isoformat()).contracted_power_w
     return decimal(Decimal(str(va))) / 1000 if va else None

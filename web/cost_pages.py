@@ -127,7 +127,7 @@ async def _or_reason(work: Coroutine[Any, Any, Billed]) -> tuple[Billed | None, 
     try:
         return await work, ""
     except NoPrice as error:
-        return None, str(error)
+        return None, view.words(error.args[0])
 
 
 def _files(query: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Demand and bills as rows: what the pages show and what REST gives are these."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,8 @@ class CostRows:
         """Peaks of a month against the contract, and where the running quarter-hour goes."""
         zone, now_s = self._state().zone_of(sensor), self._clock()
         used = await self._bills.used(sensor, month, energy.next_month(month))
-        contract = contract_kw(sensor, used)
+        last = min(energy.next_month(month) - timedelta(1), max(month, energy.local_day(zone, now_s)))
+        contract = contract_kw(sensor, used, last)
         body: Row = {
             "sensor_id": sensor.sensor_id,
             "zone": zone,
@@ -86,6 +87,7 @@ class CostRows:
             "coverage": one.used.coverage(now_s),
             "complete": one.used.until_s <= now_s,
             "notes": list(one.bill.notes),
+            "note_codes": [note.code for note in one.bill.notes],
         }
 
     def billing_peak(self, sensor: Sensor, used: Used, month: date, name: str) -> Row | None:

@@ -97,6 +97,13 @@ def add(sensor_id: str, **facts: Any) -> None:
 @sensors.command("change")
 @click.argument("sensor_id", metavar="ID", callback=catalog.sensor_id)
 @_facts
+@click.option(
+    "--from",
+    "valid_from",
+    metavar="DAY",
+    help="First day of this tariff and contracted power, as 2026-11-01: earlier days are billed as before. Without it the "
+    "newest were wrong, and are corrected for all their days.",
+)
 def change(sensor_id: str, **facts: Any) -> None:
     """Say something else of a sensor; what is not named stays."""
     try:
@@ -171,6 +178,9 @@ def show(sensor_id: str, as_json: bool) -> None:
     for name in _SHOWN:
         value = found[name]
         click.echo(f"{name:<18} {'-' if value in (None, '') else value}")
+    for one in found["terms"] if len(found["terms"]) > 1 else ():
+        begins = f"from {one['from']}" if one["from"] else "at first"
+        click.echo(f"{'billed':<18} {begins}: {one['tariff'] or '-'}, {one['contracted_power_w']:g} W")
     for name, limit in found["thresholds"].items():
         click.echo(f"{'threshold':<18} {name}={limit:g}")
     for token in found["tokens"]:

@@ -132,6 +132,8 @@ class ChangeSensor(_OfSensor, frozen=True, kw_only=True):
 
     Attributes:
         thresholds: takes the place of all that were set before.
+        valid_from: first day of this tariff and contracted power, in the sensor's zone, until the next such day; what held
+            before stays for the days before. Not named: the newest of them were wrong, and hold as these from their own day on.
     """
 
     KIND: ClassVar[str] = "sensor.change"
@@ -146,6 +148,7 @@ class ChangeSensor(_OfSensor, frozen=True, kw_only=True):
     contracted_power_w: Watts | UnsetType = UNSET
     tariff: TariffPlan | UnsetType = UNSET
     thresholds: Thresholds | UnsetType = UNSET
+    valid_from: Day | UnsetType = UNSET
 
     def changes(self) -> dict[str, Any]:
         """What is named, by field."""

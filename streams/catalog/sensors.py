@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from streams.catalog import terms
 from streams.catalog.commands import (
     METER_NAME,
     SENSOR_NAME,
@@ -76,7 +77,17 @@ def change(state: State, command: ChangeSensor, _: int) -> Outcome:
         changes["own_zone"] = changes.pop("zone")
     if "thresholds" in changes:
         changes["thresholds"] = _sorted(changes["thresholds"])
-    return accepted(f"sensor {sensor.sensor_id} is changed", _put(replace(sensor, **changes)))
+    since = changes.pop("valid_from", None)
+    if since is None:
+        return accepted(f"sensor {sensor.sensor_id} is changed", _put(replace(sensor, **changes)))
+    if not {"tariff", "contracted_power_w"} & changes.keys():
+        return refused(
+            "nothing_dated", f"a first day, {since}, came for sensor {sensor.sensor_id} without tariff or contracted power"
+        )
+    new = terms.changed(sensor, since, changes.pop("tariff", None), changes.pop("contracted_power_w", None))
+    if len(new.earlier) >= terms.TERMS_MOST:
+        return refused("too_many_terms", f"sensor {sensor.sensor_id} has {terms.TERMS_MOST} tariffs by day already; correct one")
+    return accepted(f"sensor {sensor.sensor_id} is changed from {since} on", _put(replace(new, **changes)))
 
 
 def revoke(state: State, command: RevokeSensor, at_ms: int) -> Outcome:

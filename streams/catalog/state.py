@@ -29,6 +29,8 @@ class Sensor:
 
     Attributes:
         own_zone: in force where it has no site; read `State.zone_of`.
+        tariff, contracted_power_w: the newest; read `terms.on` for a day's.
+        earlier: (first day on which it did not hold any more, tariff, contracted power in W), oldest first.
         thresholds: (name, value), sorted by name.
         tokens: hashes of its live tokens, oldest first; at most TOKENS_PER_SENSOR.
         revoked_at_ms: None while it may post.
@@ -48,6 +50,7 @@ class Sensor:
     nominal_voltage_v: float = 220.0
     contracted_power_w: float = 0.0
     tariff: str = ""
+    earlier: tuple[tuple[str, str, float], ...] = ()
     thresholds: tuple[tuple[str, float], ...] = ()
     tokens: tuple[str, ...] = ()
     revoked_at_ms: int | None = None

@@ -17,7 +17,7 @@ from infra.settings import Settings
 from sinks import rollup
 from sinks.quarter_sql import LINKY, POWER
 from streams import tariffs
-from streams.catalog.commands import PutTariff, RegisterSensor
+from streams.catalog.commands import ChangeSensor, PutTariff, RegisterSensor
 from streams.core import energy
 from tests.fakes import linky_house, website
 from tests.fakes.website import Website
@@ -111,6 +111,30 @@ async def test_a_bill_to_the_won_and_the_same_month_under_another_tariff(http: a
     assert (said["billing_demand"]["kw"], said["billing_demand"]["of"], said["complete"]) == (100.0, "2026-10", True)
     assert said["beside"]["tariff"] == "kepco/industrial_b/high_a/III"
     assert said["beside"]["total"] != said["total"]
+
+
+async def test_another_plan_from_a_day_on_leaves_the_days_before_as_they_were(site: Website, http: aiohttp.ClientSession) -> None:
+    own, other = f"kepco/{WORKED['class']}/{WORKED['voltage']}/{WORKED['option']}", "kepco/industrial_b/high_a/III"
+    before = await told(http, f"bill?sensor={SEOUL}&month=2026-10")
+
+    def hold(tariff: str, day: str) -> None:
+        site.catalog.add(ChangeSensor(sensor_id=SEOUL, tariff=tariff, valid_from=day))
+
+    hold(other, "2026-11-01")
+    assert await told(http, f"bill?sensor={SEOUL}&month=2026-10") == before
+    assert (await told(http, f"bill?sensor={SEOUL}&month=2026-11"))["tariff"] == other
+    hold(own, "2026-11-01")
+    hold(other, "2026-10-16")
+    split = await told(http, f"bill?sensor={SEOUL}&month=2026-10")
+    base = [line for line in split["lines"] if line["kind"] == "base"]
+    assert [line["text"] for line in base] == ["base fee, 15 of 31 days", "base fee, 16 of 31 days"]
+    assert "plan_changed" in split["note_codes"]
+    assert split["tariff"] == other
+    whole = await told(http, f"bill?sensor={SEOUL}&month=2026-10&tariff={other}")
+    assert "plan_changed" not in whole["note_codes"]
+    assert split["by_band"] != before["by_band"]
+    hold(own, "2026-10-16")
+    assert await told(http, f"bill?sensor={SEOUL}&month=2026-10") == before
 
 
 async def test_a_bill_as_a_file(http: aiohttp.ClientSession) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topics, wire
-from streams.catalog import commands
+from streams.catalog import commands, terms
 from streams.catalog.apply import apply, fold
 from streams.catalog.commands import Command
 from streams.catalog.envelope import KINDS, Envelope, seal
@@ -293,3 +293,70 @@ def test_a_command_from_before_there_were_kinds_registers_a_power_sensor() -> No
     assert state.sensors["gre000001"].kind == "power"
     now = seal(register(), command_id="c", at_ms=1, actor="test")
     assert json.loads(now.payload) == json.loads(payload)  # and what is written now can be read by who knows no kinds
+
+
+def dated(since: str | None = None, **facts: Any) -> commands.ChangeSensor:
+    return commands.ChangeSensor(sensor_id="gre000001", **facts, **({} if since is None else {"valid_from": since}))
+
+
+ONE, TWO = "kepco/general_b/high_a/I", "kepco/general_b/high_a/II"
+
+
+def of_days(*changes: commands.ChangeSensor) -> list[tuple[str, str, float]]:
+    state, outcomes = folded(register(tariff=ONE, contracted_power_w=300_000.0), *changes)
+    assert all(outcome.accepted for outcome in outcomes)
+    sensor = state.sensors["gre000001"]
+    found = [(one.since, one.tariff, one.contracted_power_w) for one in terms.every(sensor)]
+    assert found[-1][1:] == (sensor.tariff, sensor.contracted_power_w)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param([dated(tariff=TWO)], [("", TWO, 3e5)], id="without a day the only one was wrong"),
+        pytest.param([dated("2026-11-01", tariff=TWO)], [("", ONE, 3e5), ("2026-11-01", TWO, 3e5)], id="from a day on"),
+        pytest.param(
+            [dated("2026-11-01", tariff=TWO), dated(contracted_power_w=4e5)],
+            [("", ONE, 3e5), ("2026-11-01", TWO, 4e5)],
+            id="without a day the newest is corrected",
+        ),
+        pytest.param(
+            [dated("2026-11-01", tariff=TWO), dated("2026-06-01", contracted_power_w=4e5)],
+            [("", ONE, 3e5), ("2026-06-01", ONE, 4e5), ("2026-11-01", TWO, 3e5)],
+            id="a day between holds until the next",
+        ),
+        pytest.param(
+            [dated("2026-11-01", tariff=TWO), dated("2026-11-01", tariff=ONE)],
+            [("", ONE, 3e5), ("2026-11-01", ONE, 3e5)],
+            id="taken back on its own day",
+        ),
+        pytest.param(
+            [dated("2026-11-01", tariff=""), dated("2026-12-01", tariff=TWO)],
+            [("", ONE, 3e5), ("2026-11-01", "", 3e5), ("2026-12-01", TWO, 3e5)],
+            id="a month without a tariff",
+        ),
+    ],
+)
+def test_a_tariff_and_a_contracted_power_hold_from_their_day_on(
+    changes: list[commands.ChangeSensor], expected: list[tuple[str, str, float]]
+) -> None:
+    assert of_days(*changes) == expected
+
+
+def test_a_day_needs_something_that_begins_on_it_and_there_are_not_too_many() -> None:
+    _, outcomes = folded(register(), dated("2026-11-01", owner="me"))
+    assert outcomes[-1].code == "nothing_dated"
+    days = [dated(f"{year}-01-01", contracted_power_w=float(year)) for year in range(1900, 2001)]
+    state, outcomes = folded(register(), *days)
+    assert [outcome.accepted for outcome in outcomes].count(False) == 2  # what holds since ever is one of them
+    assert {outcome.code for outcome in outcomes if not outcome.accepted} == {"too_many_terms"}
+    assert len(terms.every(state.sensors["gre000001"])) == terms.TERMS_MOST
+
+
+@given(st.lists(st.tuples(st.integers(1, 28), st.sampled_from([ONE, TWO, ""])), max_size=8), st.integers(1, 28))
+def test_a_day_has_what_was_said_last_of_the_newest_day_before_it(said: list[tuple[int, str]], day: int) -> None:
+    state, _ = folded(register(tariff=ONE), *(dated(f"2026-02-{d:02}", tariff=tariff) for d, tariff in said))
+    by_day: dict[int, str] = dict(said)
+    expected = next((by_day[d] for d in sorted(by_day, reverse=True) if d <= day), ONE)
+    assert terms.on(state.sensors["gre000001"], f"2026-02-{day:02}").tariff == expected

@@ -22,6 +22,8 @@ from streams.core.tariff.document import read
 from streams.core.tariff.kepco import Contract, contracts
 from streams.core.tariff.linky import Option
 from streams.core.tariff.plan import Plan, plans
+from web.language import catalog, language
+from web.view import cost
 
 EXAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "golden" / "tariff" / "examples.json").read_text())[
     "examples"
@@ -52,7 +54,7 @@ def test_a_worked_bill_is_the_same_to_the_won(worked: dict[str, Any]) -> None:
     month, kw = date.fromisoformat(f"{worked['month']}-01"), worked["uniform_kw"]
     peaks = {(month.year, month.month): Fraction(kw)}
     billed = billing_demand(RULE, (month.year, month.month), peaks, Fraction(kw))
-    bill = kepco_bill.month_bill(lambda _: found, month, constant(month, kw), billed)
+    bill = kepco_bill.month_bill(lambda _: found, month, constant(month, kw), lambda _: billed)
 
     by_band: dict[str, Decimal] = defaultdict(Decimal)
     for line in bill.lines:
@@ -69,7 +71,7 @@ def test_a_worked_bill_is_the_same_to_the_won(worked: dict[str, Any]) -> None:
 def test_a_month_that_spans_two_versions_names_both() -> None:
     month = date(2026, 4, 1)
     found = contract("industrial_b/high_a/II")
-    bill = kepco_bill.month_bill(lambda _: found, month, constant(month, 100), demand(100))
+    bill = kepco_bill.month_bill(lambda _: found, month, constant(month, 100), lambda _: demand(100))
     assert {line.since for line in bill.lines if line.kind == "energy"} == {"2024-10-24", "2026-04-16"}
 
 
@@ -79,7 +81,7 @@ def test_a_document_that_changes_within_the_month_prices_each_day_by_its_own() -
         version["rates"]["high_a"]["I"]["base_krw_per_kw"] = 3110
     old, new = contract("general_b/high_a/I"), Contract(read(json.dumps(cheap)), "general_b", "high_a", "I")
     month = date(2026, 9, 1)
-    bill = kepco_bill.month_bill(lambda day: new if day.day > 20 else old, month, {}, demand(300))
+    bill = kepco_bill.month_bill(lambda day: new if day.day > 20 else old, month, {}, lambda _: demand(300))
     assert [(line.price, line.amount) for line in bill.lines if line.kind == "base"] == [
         (7220, 300 * 7220 * Decimal(20) / 30),
         (3110, 300 * 3110 * Decimal(10) / 30),
@@ -166,7 +168,7 @@ def test_one_summer_quarter_hour_costs_for_a_year() -> None:
 )
 def test_power_factor(pf: Fraction, share: str) -> None:
     found = contract("general_b/high_a/I")
-    bill = kepco_bill.month_bill(lambda _: found, date(2026, 9, 1), {}, demand(1000), Fraction(pf))
+    bill = kepco_bill.month_bill(lambda _: found, date(2026, 9, 1), {}, lambda _: demand(1000), Fraction(pf))
     (line,) = [line for line in bill.lines if line.kind == "power_factor"]
     assert (line.amount, line.estimate) == (Decimal(share) * 7_220_000, True)
 
@@ -174,13 +176,13 @@ def test_power_factor(pf: Fraction, share: str) -> None:
 def test_low_voltage_has_no_power_factor_and_is_asked_for_contract_power() -> None:
     found = contract("general_a1/low/single")
     assert found.on_contract
-    bill = kepco_bill.month_bill(lambda _: found, date(2026, 9, 1), {}, demand(10), Fraction(60))
+    bill = kepco_bill.month_bill(lambda _: found, date(2026, 9, 1), {}, lambda _: demand(10), Fraction(60))
     assert [line.kind for line in bill.lines] == ["base", "vat", "fund"]
 
 
 def test_holidays_that_the_tariff_does_not_know_are_told() -> None:
     found = contract("general_b/high_a/I")
-    bill = kepco_bill.month_bill(lambda _: found, date(2031, 9, 1), {}, demand(10))
+    bill = kepco_bill.month_bill(lambda _: found, date(2031, 9, 1), {}, lambda _: demand(10))
     assert "the tariff lists no holidays of 2031: they count as weekdays" in bill.notes
 
 
@@ -267,3 +269,67 @@ def test_a_document_that_bills_cannot_be_made_of_is_told_when_it_is_put() -> Non
     assert fault(json.dumps(other)) == "a tariff-linky/1 document has a member of another kind than expected: " + (
         "'dear' came where a number is expected"
     )
+
+
+def test_another_plan_and_contract_within_a_month_share_the_base_fee_by_days() -> None:
+    """Twenty days of 300 kW under one option, ten of 400 kW under another; each day's energy by its own prices."""
+    one, two = (contract(f"general_b/high_a/{option}") for option in ("I", "II"))
+    month, change = date(2026, 11, 1), date(2026, 11, 21)
+    bill = kepco_bill.month_bill(
+        lambda day: one if day < change else two,
+        month,
+        {(date(2026, 11, 20), 10): KWH, (change, 10): KWH},
+        lambda day: demand(300) if day < change else demand(400),
+    )
+    first, last = (line for line in bill.lines if line.kind == "base")
+    assert (first.text, last.text) == ("base fee, 20 of 30 days", "base fee, 10 of 30 days")
+    assert first.amount == rounded(Fraction(one.base(month)) * 300 * 20 / 30)
+    assert last.amount == rounded(Fraction(two.base(change)) * 400 * 10 / 30)
+    prices = [line.price for line in bill.lines if line.kind == "energy"]
+    assert sorted(map(str, prices)) == sorted(
+        str(of.rates(day)[10].price) for of, day in ((one, date(2026, 11, 20)), (two, change))
+    )
+
+
+def test_a_subscription_that_changes_within_a_month_is_shared_by_days() -> None:
+    low, high = option("base", 6), option("base", 9)
+    bill = linky.bill(lambda day: low if day.day <= 10 else high, date(2026, 11, 30), {})
+    assert [line.text for line in bill.lines] == [
+        "subscription with VAT, 10 of 30 days",
+        "subscription with VAT, 20 of 30 days",
+    ]
+    whole = [linky.bill(lambda _, of=of: of, date(2026, 11, 30), {}).total for of in (low, high)]  # type: ignore[misc]
+    assert abs(bill.total - (whole[0] + 2 * whole[1]) / 3) < Decimal("0.02")
+
+
+def test_every_sentence_of_a_bill_is_known_to_the_catalogs_of_messages() -> None:
+    known = {code: {message.id for message in catalog(code) if message.string} for code in ("ko", "fr")}
+    month, (old, new) = date(2031, 11, 1), (contract("general_b/high_a/I"), contract("general_a1/high_a/I"))
+    bills = [
+        kepco_bill.month_bill(
+            lambda day: old if day.day > 20 else new,
+            month,
+            {(day, hour): KWH for day in days(month) for hour in range(24)},
+            lambda _: BillingDemand(Fraction(3), None, ((2031, 1),)),
+            Fraction(95),
+        ),
+        kepco_bill.running_cost(lambda _: old, month, {}),
+        linky.bill(lambda day: option("base", 6 if day.day < 9 else 9), date(2026, 3, 31), {(date(2026, 3, 1), 1): 1000}),
+        linky.bill(lambda _: option("ejp"), date(2026, 3, 31), {(date(2026, 3, 1), 1): 1000}),
+    ]
+    for name in LINKY["options"]:
+        indexes = option(name).indexes
+        bills.append(linky.bill(lambda _, of=name: option(of), date(2026, 3, 31), {(date(2026, 3, 1), i): 1 for i in indexes}))  # type: ignore[misc]
+    for sentence in (sentence for bill in bills for sentence in (*(line.text for line in bill.lines), *bill.notes)):
+        for code, messages in known.items():
+            assert sentence.message in messages, (code, sentence)
+            for name in ("band", "season", "index"):
+                value = sentence.values.get(name, "")
+                assert not value or value in cost.WORDS, (sentence, value)
+
+
+def test_a_line_is_said_in_the_readers_language() -> None:
+    text = cost.words(kepco_bill._of_band("energy", kepco_bill.ENERGY, "mid", "spring_fall"))
+    assert text == "energy, mid load, spring/fall"
+    assert text.of(language("ko")) != text != text.of(language("fr"))
+    assert "printemps" in text.of(language("fr"))

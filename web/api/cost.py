@@ -139,6 +139,7 @@ _TOLD = {
     "coverage": _NUMBER,
     "complete": {"type": "boolean", "description": "whether the span is over"},
     "notes": {"type": "array", "items": _TEXT},
+    "note_codes": {"type": "array", "items": _TEXT},
 }
 _COST = _object({**_HEAD, "tariff": _TEXT, **dict.fromkeys(("today", "yesterday", "month"), _object(_TOLD))})
 _LINE = _object(

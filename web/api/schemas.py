@@ -135,11 +135,17 @@ def _sensor(new: Document) -> Document:
             "registration": {"enum": list(REGISTRATIONS), "description": "new: has had no token yet"},
             **{name: one for name, one in facts.items() if name != "sensor_id"},
             "own_zone": {"type": "string", "description": "in force where it has no site"},
+            "terms": {"type": "array", "items": _terms(), "description": "what it is billed by from which day on, oldest first"},
             "registered_at": _MOMENT,
             "revoked_at": {"type": ["string", "null"], "format": "date-time"},
             "tokens": {"type": "array", "items": token, "maxItems": 2},
         }
     )
+
+
+def _terms() -> Document:
+    since = {"type": ["string", "null"], "format": "date", "description": "null: since ever"}
+    return _object({"from": since, "tariff": _TEXT, "contracted_power_w": {"type": "number"}})
 
 
 def _listed() -> Document:

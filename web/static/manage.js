@@ -27,6 +27,11 @@
         for (const name of Object.keys(before)) if (!(name in now)) found[field.name][name] = null
       }
     }
+    // A field that goes with others goes when one of them does.
+    for (const field of form.querySelectorAll("[data-with]")) {
+      delete found[field.name]
+      if (field.value && field.dataset.with.split(" ").some((name) => name in found)) found[field.name] = field.value
+    }
     return found
   }
 

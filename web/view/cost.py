@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from streams.core.tariff.bill import Sentence
 from web.view.energy import band_name, colour, order
 from web.view.period_words import number
 from web.view.say import Number, Text, joined, say
@@ -23,6 +24,64 @@ KINDS = {
     "vat": say("Value added tax"),
     "fund": say("Fund"),
 }
+
+
+WORDS = {
+    **{f"{band} load": band_name(band) for band in ("light", "mid", "peak")},
+    "all load": say("any hour"),
+    "summer": say("summer"),
+    "winter": say("winter"),
+    "spring/fall": say("spring/fall"),
+    "all hours": say("all hours"),
+    "off-peak (heures creuses)": say("off-peak"),
+    "peak (heures pleines)": say("peak"),
+    "normal hours": say("normal hours"),
+    "mobile peak hours": say("mobile peak"),
+    "blue off-peak": say("blue off-peak"),
+    "blue peak": say("blue peak"),
+    "white off-peak": say("white off-peak"),
+    "white peak": say("white peak"),
+    "red off-peak": say("red off-peak"),
+    "red peak": say("red peak"),
+}
+"""What stands in a bill's sentences."""
+
+SENTENCES = (
+    say("energy, {band}, {season}", band="", season=""),
+    say("discount, {band}, {season}", band="", season=""),
+    say("energy, {index}", index=""),
+    say("base fee"),
+    say("base fee, {days} of {of} days", days="", of=""),
+    say("climate and environment fee"),
+    say("fuel cost adjustment"),
+    say("power factor, standard {percent} %", percent=""),
+    say("value-added tax"),
+    say("electricity industry fund"),
+    say("subscription, a month with VAT"),
+    say("subscription with VAT, {days} of {of} days", days="", of=""),
+    say("energy alone: a month has its base fee besides"),
+    say("from {day} on: {plan}, contracted power {power} kW", day="", plan="", power=""),
+    say("the tariff lists no holidays of {year}: they count as weekdays", year=""),
+    say("the base fee is for the least share of contract power that is asked for"),
+    say("nothing was measured in {months}, whose peaks count too", months=""),
+    say("the power factor is an estimate from its mean amount between 8 and 22 h; the sensor does not tell its sign"),
+    say("prices have all taxes in"),
+    say("without the subscription: the tariff does not say what it is for this option and power"),
+    say("the CTA levy on the subscription is not in it"),
+    say("sensor {sensor} has no tariff; name one, or set it: {command}", sensor="", command=""),
+    say("the base fee of {plan} is by contract power; set it: {command}", plan="", command=""),
+)
+"""What bills say, for the catalogs of messages: a bill is made where nothing is known of languages."""
+
+
+def words(said: str) -> Text:
+    """A sentence of a bill, to be said in the reader's language."""
+    if not isinstance(said, Sentence):
+        return Text(said)
+    return say(
+        said.message,
+        **{name: WORDS.get(value, value) if isinstance(value, str) else value for name, value in said.values.items()},
+    )
 
 
 def money(amount: float | None, currency: str) -> Text:
@@ -69,9 +128,11 @@ def bill(one: Row, lines: Sequence[Row]) -> dict[str, Any]:
         sums[line["kind"]] = sums.get(line["kind"], 0.0) + line["amount"]
     return {
         **told(one),
+        "notes": [words(note) for note in one["notes"]],
         "lines": [
             {
                 **line,
+                "text": words(line["text"]),
                 "quantity_text": None if line["quantity"] is None else joined("\u00a0", [number(line["quantity"]), line["unit"]]),
                 "price_text": None if line["price"] is None else Number(f"{line['price']:,}".replace(",", "\u202f")),
             }

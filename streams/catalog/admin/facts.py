@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from streams.catalog import terms
 from streams.catalog.state import Sensor, Site, State, Tariff, User, UserToken
 
 Document = dict[str, Any]
@@ -42,6 +43,10 @@ def sensor_facts(state: State, sensor: Sensor) -> Document:
         "nominal_voltage_v": sensor.nominal_voltage_v,
         "contracted_power_w": sensor.contracted_power_w,
         "tariff": sensor.tariff,
+        "terms": [
+            {"from": one.since or None, "tariff": one.tariff, "contracted_power_w": one.contracted_power_w}
+            for one in terms.every(sensor)
+        ],
         "thresholds": dict(sensor.thresholds),
         "registered_at": iso(sensor.registered_at_ms),
         "revoked_at": None if sensor.revoked_at_ms is None else iso(sensor.revoked_at_ms),

@@ -140,6 +140,9 @@ def change_of_sensor(sensor_id: str, said: Mapping[str, Any], thresholds: Mappin
         raise FieldError(
             "sensor_id", "unknown_field", f"sensor_id came; it cannot be changed, only {', '.join(SENSOR_FACTS)} can"
         )
+    if "valid_from" in values and not {"tariff", "contracted_power_w"} & values.keys():
+        detail = "valid_from came alone; expected tariff or contracted_power_w beside it, to hold from that day on"
+        raise FieldError("valid_from", "missing_field", detail)
     return command(ChangeSensor, {"sensor_id": sensor_id, **values})
 
 

@@ -21,12 +21,32 @@ class NoPrice(Exception):
     """The tariff does not say what is needed; the sentence tells what and what to do."""
 
 
+class Sentence(str):
+    """English that can be said in another language: it keeps what it was made of.
+
+    Attributes:
+        code: stable, for programs.
+        message: the sentence with {names} in it.
+        values: what stands for them.
+    """
+
+    code: str
+    message: str
+    values: Mapping[str, str | int]
+
+    def __new__(cls, code: str, message: str, **values: str | int) -> "Sentence":
+        made = super().__new__(cls, message.format(**values))
+        made.code, made.message, made.values = code, message, values
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a bill.
 
     Attributes:
         kind: base, energy, discount, climate, fuel, power_factor, subscription, vat or fund.
+        text: for people; its code is the kind, or begins with it.
         quantity: in `unit`; None where there is none.
         unit: kWh, kW, % or empty.
         price: of one unit.
@@ -36,7 +56,7 @@ class Line:
     """
 
     kind: str
-    text: str
+    text: Sentence
     quantity: Decimal | None
     unit: str
     price: Decimal | None
@@ -62,7 +82,7 @@ class Bill:
     lines: tuple[Line, ...]
     charge: Decimal
     total: Decimal
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     def sum(self, kind: str) -> Decimal:
         """The amounts of one kind together."""

@@ -1,5 +1,6 @@
 """The French tariff by a Linky's own indexes: the meter splits the energy itself. Shape: streams/tariffs/linky.json."""
 
+import calendar
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from streams.core.tariff.bill import Bill, Line, NoPrice, rounded, total
+from streams.core.tariff.bill import Bill, Line, NoPrice, Sentence, rounded, total
 from streams.core.tariff.document import Document, decimal
 
 Indexes = Mapping[tuple[date, int], int]
@@ -103,41 +104,62 @@ OptionOn = Callable[[date], Option]
 
 
 def bill(option_on: OptionOn, last_day: date, drawn: Indexes, *, subscribed: bool = True) -> Bill:
-    """What was drawn costs, with a month's subscription.
+    """What was drawn costs, with a month's subscription: one line for each that held in the month, by its share of the days.
 
     Args:
         last_day: of the span.
         drawn: in the span.
-        subscribed: False: energy alone.
+        subscribed: False: energy alone; True: the span is the month of its last day.
 
     Raises:
         NoPrice: the tariff does not say what an index costs.
     """
-    used: dict[tuple[int, Decimal], int] = defaultdict(int)
+    used: dict[tuple[int, str, Decimal], int] = defaultdict(int)
     for (day, index), wh in sorted(drawn.items()):
         if wh:
-            used[index, option_on(day).price(index, day)] += wh
+            option = option_on(day)
+            used[index, option.indexes.get(index, f"index {index}"), option.price(index, day)] += wh
     option = option_on(last_day)
     lines = [
         Line(
             "energy",
-            f"energy, {option.indexes.get(index, f'index {index}')}",
+            Sentence("energy_index", "energy, {index}", index=name),
             rounded(Fraction(wh, 1000), _QUANTITY),
             "kWh",
             price,
             rounded(Fraction(wh, 1000) * Fraction(price)),
             band=str(index),
         )
-        for (index, price), wh in sorted(used.items())
+        for (index, name, price), wh in sorted(used.items())
     ]
-    notes = ["prices have all taxes in"]
+    notes = [Sentence("taxes_in", "prices have all taxes in")]
     if subscribed:
-        year = option.subscription()
-        if year is None:
-            notes.append("without the subscription: the tariff does not say what it is for this option and power")
-        else:
-            month = rounded(Fraction(year) * Fraction(_VAT) / MONTHS)
-            lines.append(Line("subscription", "subscription, a month with VAT", None, "", None, month))
-            notes.append("the CTA levy on the subscription is not in it")
+        fees, told = _subscriptions(option_on, last_day)
+        lines += fees
+        notes += told
     charge = total(lines)
     return Bill(option.currency, tuple(lines), charge, charge, tuple(notes))
+
+
+def _subscriptions(option_on: OptionOn, last_day: date) -> tuple[list[Line], list[Sentence]]:
+    days = [last_day.replace(day=number) for number in range(1, calendar.monthrange(last_day.year, last_day.month)[1] + 1)]
+    prices: dict[Decimal | None, int] = defaultdict(int)
+    for day in days:
+        prices[option_on(day).subscription()] += 1
+    lines, notes = [], []
+    for year, count in prices.items():
+        if year is None:
+            notes.append(
+                Sentence(
+                    "no_subscription", "without the subscription: the tariff does not say what it is for this option and power"
+                )
+            )
+            continue
+        text = Sentence("subscription", "subscription, a month with VAT")
+        if len(prices) > 1:
+            text = Sentence("subscription_days", "subscription with VAT, {days} of {of} days", days=count, of=len(days))
+        amount = rounded(Fraction(year) * Fraction(_VAT) / MONTHS * Fraction(count, len(days)))
+        lines.append(Line("subscription", text, None, "", None, amount))
+    if lines:
+        notes.append(Sentence("no_cta", "the CTA levy on the subscription is not in it"))
+    return lines, notes

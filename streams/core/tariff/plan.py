@@ -19,7 +19,7 @@ class Plan:
     """As `kepco/industrial_b/high_a/II` or `linky/hchp`.
 
     Attributes:
-        kva: of a Linky's contract; None: not known.
+        kva: contracted power, in kVA of a Linky and in kW of others; None: not known.
     """
 
     name: str
@@ -67,6 +67,52 @@ class Plan:
                 f"there is no tariff {self.tariff_id} on {day.isoformat()}; `powermon tariffs list` shows those there are"
             )
         return read(text)
+
+
+@dataclass(frozen=True, slots=True)
+class DatedPlans:
+    """What a sensor is billed by, day by day.
+
+    Attributes:
+        parts: (first day as YYYY-MM-DD, plan), oldest first; the first day of the first is empty: since ever.
+        nothing: what to say of a day for which no plan is named.
+    """
+
+    parts: tuple[tuple[str, Plan], ...]
+    nothing: str = "no plan is named for this day"
+
+    @property
+    def name(self) -> str:
+        """Of the newest."""
+        return self.parts[-1][1].name
+
+    def on(self, day: date) -> Plan:
+        """The plan of a day.
+
+        Raises:
+            NoPrice: none is named.
+        """
+        found = next(plan for since, plan in reversed(self.parts) if since <= day.isoformat())
+        if not found.name:
+            raise NoPrice(self.nothing)
+        return found
+
+    def changes(self, first: date, last: date) -> list[date]:
+        """The days in a span, its first apart, from which on another plan or contracted power holds."""
+        days = [date.fromisoformat(since) for since, _ in self.parts if since]
+        return [day for day in days if first < day <= last]
+
+    def schema(self, day: date) -> str:
+        """As Plan."""
+        return self.on(day).schema(day)
+
+    def contract(self, day: date) -> Contract:
+        """As Plan."""
+        return self.on(day).contract(day)
+
+    def option(self, day: date) -> Option:
+        """As Plan."""
+        return self.on(day).option(day)
 
 
 def schema_of(document: Document, tariff_id: str) -> str:
