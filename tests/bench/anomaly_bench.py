@@ -21,9 +21,9 @@ from schemas.run import Run
 from streams.core.anomaly.judge import Judge
 from streams.core.anomaly.limits import Limits
 from streams.core.window import Partition
-from tests.bench.anomaly_meters import meter_score
+from tests.bench.anomaly_meters import CONTRACTS, HOURS, meter_score, quiet_meters
 from tests.bench.anomaly_score import Score
-from tests.bench.anomaly_weeks import habit_score
+from tests.bench.anomaly_weeks import SENSORS, WEEKS, habit_score, quiet_weeks
 
 DOCS = Path(__file__).parents[2] / "docs" / "anomalies.md"
 BEGIN, END = "<!-- table: python -m tests.bench.anomaly_bench -->", "<!-- /table -->"
@@ -31,6 +31,7 @@ LATENESS_MS = 120_000
 SEED = 20260321
 T0 = 1_790_000_000 - 1_790_000_000 % 1800
 SLICE_S = 300
+RARE_SENSORS, RARE_HOURS = 5, 4
 QUARTER_US = 900_000_000
 RULES = {"imbalance": "load_imbalance"}
 """Where the simulator's name of an event is not the rule's."""
@@ -160,7 +161,7 @@ def _begins_s(event: Event) -> float:
 def table(sensors: int, hours: int) -> list[str]:
     """The lines of the table, and of the quiet days."""
     scores = score(fleet(SEED, sensors, event_chance=0.5), sensors, hours)
-    rare = score(fleet(SEED, sensors, event_chance=0.5, kinds=events.RARE), sensors, hours)
+    rare = score(fleet(SEED, RARE_SENSORS, event_chance=0.6, kinds=events.RARE), RARE_SENSORS, RARE_HOURS)
     for kind, more in rare.items():
         scores[kind] = more if kind not in scores else scores[kind].with_(more)
     scores |= habit_score() | meter_score()
@@ -176,8 +177,15 @@ def table(sensors: int, hours: int) -> list[str]:
     quiet = fleet(SEED, sensors, event_chance=0.0)
     alarms = [one for sensor in range(sensors) for one in told(quiet, sensor, hours)]
     by_rule = ", ".join(sorted({one.rule for one in alarms})) or "none"
-    lines += ["", f"{sensors} simulated sensors of all kinds, {hours} hours each, seed {SEED}. The same fleet without planted "
-              f"events, as long: {len(alarms)} alarms ({by_rule})."]  # fmt: skip
+    habits, meters = len(quiet_weeks()), len(quiet_meters())
+    lines += [
+        "",
+        f"{sensors} simulated sensors of all kinds, {hours} hours each; {RARE_SENSORS} with rarer events, {RARE_HOURS} hours.",
+        f"Seed {SEED}.",
+        f"`habit`: {SENSORS} sensors by minute, {WEEKS} weeks; Linkys: {len(CONTRACTS)} meters, {HOURS} hours each.",
+        f"The same without planted events, as long: {len(alarms)} alarms of sensors ({by_rule}), {habits} of habits,",
+        f"{meters} of Linkys.",
+    ]
     return lines
 
 

@@ -44,7 +44,7 @@ def quiet_weeks() -> list[Unlike]:
     return [one for sensor in range(SENSORS) for one in told(made, sensor, _minutes(made, sensor))]
 
 
-def told(made: Fleet, sensor: int, means: np.ndarray) -> list[Unlike]:  # type: ignore[type-arg]
+def told(made: Fleet, sensor: int, means: np.ndarray) -> list[Unlike]:
     """What the rule says of a sensor's weeks."""
     limits = Limits(contracted_power_w=float(made.sites.contract_w[sensor]), zone="Asia/Seoul").habit()
     habit, learned, found = Habit(), Learned(), []
@@ -54,7 +54,7 @@ def told(made: Fleet, sensor: int, means: np.ndarray) -> list[Unlike]:  # type: 
     return found
 
 
-def _minutes(made: Fleet, sensor: int) -> np.ndarray:  # type: ignore[type-arg]
+def _minutes(made: Fleet, sensor: int) -> np.ndarray:
     """Mean power of each minute, in mW."""
     total = np.zeros(WEEKS * WEEK, np.int64)
     for begin in range(0, WEEKS * WEEK, WEEK):
