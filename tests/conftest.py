@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,6 +109,7 @@ def make_kafka(make_settings: Callable[..., Settings]) -> Iterator[MakeKafka]:
 
     def make(settings: Settings | None = None, *, with_topics: bool = True) -> Running:
         settings = settings or make_settings()
+        with_empty_log(settings, started)
         running = start(embedded.kafka(settings), settings.data, started)
         if with_topics:
             topics.make(settings)
@@ -138,6 +140,16 @@ def registry(kafka: str, stack_settings: Settings) -> Iterator[str]:
     Registry(stack_settings.registry, stack_settings.schema_cache).register_all()
     yield stack_settings.registry
     running.stop()
+
+
+def with_empty_log(settings: Settings, started: list[Running]) -> None:
+    """Give a new broker the empty log that this process's first one had made for it: that takes a JVM a second."""
+    log = settings.data / "kafka" / "log"
+    first = next((one.log.parents[1] / "kafka" / "log" for one in started if one.program.name == "kafka"), log)
+    if not log.exists() and first.exists():
+        log.mkdir(parents=True)
+        for name in ("meta.properties", "bootstrap.checkpoint"):
+            shutil.copy(first / name, log)
 
 
 def start(program: embedded.Program, data: Path, started: list[Running]) -> Running:
