@@ -145,7 +145,7 @@ class Settings(BaseSettings):
         lt=10_000,
         description="more of about the last 10,000 messages of a partition than this, and more than half of them, that cannot be used, stop the worker; 0: no limit",
     )
-    anomalies: bool = Field(False, description="whether the worker looks for anomalies, and tells them on power.anomalies")
+    anomalies: bool = Field(True, description="whether the worker looks for anomalies, and tells them on power.anomalies")
     publish_interval_s: float = Field(1.0, gt=0, le=60, description="how often a growing minute is published at most")
     tic_publish_interval_s: float = Field(5.0, gt=0, le=60, description="the same for minutes of Linkys")
     sink_interval_ms: int = Field(250, ge=10, le=60000, description="how long the sink gathers before it inserts")

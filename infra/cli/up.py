@@ -36,7 +36,6 @@ def up(with_demo: bool, data: Path | None, sensors: int, history: bool) -> None:
     settings = Settings()
     settings.data = (data or settings.data).absolute()
     settings.demo = settings.demo or with_demo
-    settings.anomalies = settings.anomalies or settings.demo
     with claims.data_folder(settings.data):
         supervisor = Supervisor(settings.data, _say)
         supervisor.take_signals()

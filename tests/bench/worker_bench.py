@@ -123,7 +123,7 @@ def measure(settings: Settings, feed: Feed, scratch: Path, rounds: int = ROUNDS)
         if streams is not None:
             pairs[STREAMS].append(other(STREAMS, streams, settings, feed, len(feed)))
     found = {name: median(runs) for name, runs in pairs.items() if runs}
-    found[RULES] = ours(settings.model_copy(update={"anomalies": True}), feed, scratch)
+    found[RULES] = ours(settings, feed, scratch, rules=True)
     for name, (module, messages) in PYTHON_ENGINES.items():
         command = [sys.executable, "-m", f"tests.bench.engines.{module}"]
         found[name] = other(name, command, settings, feed, min(messages, len(feed)))
@@ -133,11 +133,12 @@ def measure(settings: Settings, feed: Feed, scratch: Path, rounds: int = ROUNDS)
 # ---- ours
 
 
-def ours(settings: Settings, feed: Feed, logs: Path, workers: int = 1) -> Run:
+def ours(settings: Settings, feed: Feed, logs: Path, workers: int = 1, *, rules: bool = False) -> Run:
     """Workers' own processes, one group, over the whole topic; readings are counted from when all of them fold.
 
     Args:
         logs: a folder for what they print.
+        rules: whether they look for anomalies too, as no other engine here does.
     """
     forget(settings, GROUP)
     start = outputs.ends(settings.kafka, topics.MINUTES.name)
@@ -147,7 +148,7 @@ def ours(settings: Settings, feed: Feed, logs: Path, workers: int = 1) -> Run:
         child.spawn(
             [sys.executable, "-m", "infra.cli", "worker"],
             logs / f"worker-{port}.log",
-            environment(settings.model_copy(update={"worker_port": port})),
+            environment(settings.model_copy(update={"worker_port": port, "anomalies": rules})),
             ROOT,
         )
         for port in ports
