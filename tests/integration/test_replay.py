@@ -160,8 +160,13 @@ def test_hours_of_a_trace_follow_a_swap_and_its_undo(stack: Stack) -> None:
     mine = f"sensor_id = '{sensor}'"
     until(lambda: stack.rows(f"SELECT sum(seconds) AS n FROM minutes WHERE {mine}")[0]["n"] in (10_800, "10800"), "the hour", 60)
     replay(stack, "hours", "--sensor", sensor)
+
+    def imported() -> int:
+        return sum(int(row["import_mws"]) for row in stack.rows(f"SELECT import_mws FROM energy_minutes WHERE {mine}"))
+
+    wrong = imported() + 3600
     spoil(stack, sensor, hour_s + 600)
-    wrong = sum(int(row["import_mws"]) for row in stack.rows(f"SELECT import_mws FROM energy_minutes WHERE {mine}"))
+    until(lambda: imported() == wrong, "the wrong row")
 
     source = {"kind": "power", "id": sensor, "energy": "import"}
     api = Client(stack.settings.web, stack.run("tokens", "issue", "--user", "admin").strip())
