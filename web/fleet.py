@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from infra.errors import PowermonError
 from sinks.clickhouse import ClickHouse
+from streams.catalog import terms
 from streams.catalog.state import State
+from streams.core import energy
 from web import anomaly_queries, queries
 from web.meters import Meters
 from web.view.fleet import Entry
@@ -92,6 +94,14 @@ class Fleet:
         state = self._state()
         sensor = state.sensors.get(sensor_id)
         return None if sensor is None else state.zone_of(sensor)
+
+    def contract_w(self, sensor_id: str) -> float:
+        """Its contracted power today; 0 when none is known."""
+        state = self._state()
+        sensor = state.sensors.get(sensor_id)
+        if sensor is None:
+            return 0.0
+        return terms.on(sensor, energy.local_day(state.zone_of(sensor), self._clock()).isoformat()).contracted_power_w
 
     async def _look(self, now_s: float) -> None:
         if now_s - self._deep_s >= DEEP_S:

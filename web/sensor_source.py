@@ -19,14 +19,20 @@ class SensorSource:
         db: where readings and minutes are.
         zone_of: the IANA zone of a sensor, None when not known.
         newest_of: the newest second of a sensor, however old.
+        contract_of: its contracted power in W, 0 when none is known; None: nobody knows any.
     """
 
     kind = "sensor"
 
     def __init__(
-        self, db: ClickHouse, zone_of: Callable[[str], str | None], newest_of: Callable[[str], Awaitable[int | None]]
+        self,
+        db: ClickHouse,
+        zone_of: Callable[[str], str | None],
+        newest_of: Callable[[str], Awaitable[int | None]],
+        contract_of: Callable[[str], float] | None = None,
     ) -> None:
         self._db, self._zone_of, self._newest_of = db, zone_of, newest_of
+        self._contract_of = contract_of or (lambda _: 0.0)
 
     def begin(self, name: str, now_s: float) -> Watched:
         return Watched(name, zone_at(self._zone_of(name), now_s))
@@ -36,7 +42,7 @@ class SensorSource:
         found = (await queries.latest_seconds(self._db, [sensor], watched.since_s(now_s, None)))[sensor]
         if not found:
             found = await self._older(watched)
-        watched.sent_s = 0
+        watched.sent_s, watched.contract_w = 0, self._contract_of(sensor)
         watched.take(found, now_s, self._zone_of(sensor))
 
     async def news(self, watched: list[Watched], now_s: float, *, deep: bool) -> list[Update]:
@@ -50,6 +56,8 @@ class SensorSource:
             for w in watched:
                 if not found[w.sensor_id]:
                     found[w.sensor_id] = await self._older(w)
+        for w in watched:
+            w.contract_w = self._contract_of(w.sensor_id)
         return [w.take(found[w.sensor_id], now_s, self._zone_of(w.sensor_id)) for w in watched]
 
     async def past(self, watched: Watched, span: int, now_s: float) -> Update:

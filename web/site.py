@@ -58,7 +58,7 @@ class Site:
         self.auth = Auth(catalog, self.sessions, clock)
         self.meters = MeterPages(db, lambda: catalog.state, self._plotted, self.shell, clock)
         self.fleet = Fleet(db, lambda: catalog.state, clock, self.meters.meters)
-        self.feed = Feed(SensorSource(db, self.fleet.zone, self.fleet.newest), clock)
+        self.feed = Feed(SensorSource(db, self.fleet.zone, self.fleet.newest, self.fleet.contract_w), clock)
         self.plots = Plots({"live": self._framed(self._build_live), "meter": self._framed(self.meters.build)})
         self.boot = secrets.token_hex(8)
         self._frames: dict[str, dict[str, object]] = {}

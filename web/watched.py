@@ -63,6 +63,7 @@ class Watched:
         held: its seconds, those of the window and a few more.
         newest_s: its newest second, held or not.
         sent_s: points of seconds before this one are on the pages.
+        contract_w: its contracted power; 0: none is known.
     """
 
     sensor_id: str
@@ -70,6 +71,7 @@ class Watched:
     held: Found = field(default_factory=dict)
     newest_s: int | None = None
     sent_s: int = 0
+    contract_w: float = 0.0
     axes: dict[str, Range] = field(default_factory=dict)
     now: Told | None = None
     hours: dict[int, Hours] = field(default_factory=dict)
@@ -103,7 +105,7 @@ class Watched:
             self.sent_s = end_s
             shown = seconds.columns(self.held, *seconds.window(self.newest_s, now_s), zone)
             self.axes = seconds.ranges(shown, self.axes)
-        said = Told(live.now(self.sensor_id, self.held, self.newest_s, now_s, zone, self.axes))
+        said = Told(live.now(self.sensor_id, self.held, self.newest_s, now_s, zone, self.axes, self.contract_w))
         if said != self.now:
             self.now = update.now = said
         return update
@@ -154,6 +156,6 @@ class Watched:
             start_s, end_s = minutes.window(self.newest_s, now_s, span)
             past.shown = minutes.grid(minutes.NO_ROWS, start_s, end_s, now_s, self.zone)
         if self.now is None:
-            self.now = Told(live.now(self.sensor_id, self.held, self.newest_s, now_s, self.zone, self.axes))
+            self.now = Told(live.now(self.sensor_id, self.held, self.newest_s, now_s, self.zone, self.axes, self.contract_w))
         change = minutes.Change({}, {}, past.shown.columns)
         return Update(whole=self.points(now_s), now=self.now, past=past.past, change=change)

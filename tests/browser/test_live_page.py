@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from streams.catalog.commands import RegisterSensor
+from streams.catalog.commands import ChangeSensor, RegisterSensor
 from tests.browser_columns import column
 from tests.fakes import house, website
 from tests.fakes.website import Website
@@ -65,6 +65,17 @@ def test_a_new_second_is_seen_soon(site: Website, open_page: OpenPage) -> None:
     for _ in range(3):
         newest = feed(site, last=1)
         website.eventually(lambda at=newest: column(page, "points", "t")[-1] >= (at + 9 * 3600) * 1000, "the new second", 10)  # type: ignore[misc]
+
+
+def test_how_near_the_contract_is_stands_beside_the_power(site: Website, open_page: OpenPage) -> None:
+    feed(site)
+    page = open_page()
+    expect(page.locator("#contract")).to_be_hidden()
+    site.catalog.add(ChangeSensor(sensor_id=SENSOR, contracted_power_w=100_000.0))
+    feed(site, last=2)
+    expect(page.locator("#contract-text")).to_contain_text("of the contracted 100.0 kW")
+    expect(page.locator("#contract-text")).to_have_attribute("href", f"/demand?sensor={SENSOR}")
+    site.catalog.add(ChangeSensor(sensor_id=SENSOR, contracted_power_w=0.0))
 
 
 def test_a_gap_is_a_gap(site: Website, open_page: OpenPage) -> None:

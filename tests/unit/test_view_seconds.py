@@ -116,3 +116,24 @@ def test_what_is_said_is_json_without_nan() -> None:
 
     said = json.dumps(live.now("gre000001", {}, None, T + 0.5, UTC, {}), allow_nan=False)
     assert json.loads(said)["gaps"] == [[(T - 60) * 1000, T * 1000]]
+
+
+@pytest.mark.parametrize(
+    ("total_mw", "contract_w", "state", "text"),
+    [
+        pytest.param(1_000_000.0, 4_000.0, "fine", "25\u202f% of the contracted 4.00 kW", id="far from it"),
+        pytest.param(3_700_000.0, 4_000.0, "near", "92\u202f% of the contracted 4.00 kW", id="near"),
+        pytest.param(5_000_000.0, 4_000.0, "over", "125\u202f% of the contracted 4.00 kW", id="above"),
+        pytest.param(-1_000_000.0, 4_000.0, "fine", "0\u202f% of the contracted 4.00 kW", id="export takes nothing of it"),
+    ],
+)
+def test_how_near_the_contract_is(total_mw: float, contract_w: float, state: str, text: str) -> None:
+    said = live.contract(total_mw, contract_w)
+    assert said is not None
+    assert (said["state"], said["text"]) == (state, text)
+    assert 0 <= said["width"] <= 100
+
+
+def test_without_a_contract_or_a_power_nothing_is_said_of_it() -> None:
+    assert live.contract(1e6, 0.0) is None
+    assert live.contract(float("nan"), 4000.0) is None

@@ -30,6 +30,14 @@
       put(document.querySelector(`[data-number="${key}"]`), number)
       put(document.querySelector(`[data-unit="${key}"]`), unit)
     }
+    $("contract").hidden = !now.contract
+    if (now.contract) {
+      const bar = $("contract").querySelector(".meter-bar")
+      bar.dataset.state = now.contract.state
+      bar.firstElementChild.style.width = `${now.contract.width}%`
+      put($("contract-text"), now.contract.text)
+      $("contract-text").href = `/demand?sensor=${encodeURIComponent(now.sensor)}`
+    }
     put($("state"), now.sentence)
     $("state").dataset.state = now.state
     put($("moment"), now.state === "never" ? now.zone : `${now.clock} · ${now.zone}`)

@@ -1,12 +1,14 @@
 """What the live page says beside its plots: state, numbers, window, gaps. Plain values for JSON."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from web.view import minutes as by_minute
 from web.view import quantity, seconds
 from web.view.clock import Zone
-from web.view.say import Number, Text, say, say_n
+from web.view.demand import NEAR
+from web.view.say import Number, Text, joined, say, say_n
 from web.view.scale import Range
 
 Json = dict[str, Any]
@@ -24,7 +26,15 @@ def state(newest_s: int | None, now_s: float, zone: Zone) -> Json:
     return {"state": "silent", "sentence": say("silent since {moment}", moment=zone.text(newest_s + 1, now_s))}
 
 
-def now(sensor_id: str, held: seconds.Seconds, newest_s: int | None, now_s: float, zone: Zone, axes: Mapping[str, Range]) -> Json:
+def now(
+    sensor_id: str,
+    held: seconds.Seconds,
+    newest_s: int | None,
+    now_s: float,
+    zone: Zone,
+    axes: Mapping[str, Range],
+    contract_w: float = 0.0,
+) -> Json:
     """Everything about this moment of one sensor.
 
     Args:
@@ -32,6 +42,7 @@ def now(sensor_id: str, held: seconds.Seconds, newest_s: int | None, now_s: floa
         newest_s: its newest second ever received, held or not.
         now_s: the clock, UTC.
         axes: the y axes' ranges.
+        contract_w: contracted power; 0: none.
     """
     start_s, end_s = seconds.window(newest_s, now_s)
     said = state(newest_s, now_s, zone)
@@ -45,6 +56,7 @@ def now(sensor_id: str, held: seconds.Seconds, newest_s: int | None, now_s: floa
         "zone": zone.label,
         "clock": zone.text(newest_s, now_s) if newest_s is not None else quantity.DASH,
         "span": _span(end_s if last else None, now_s, zone),
+        "contract": contract(values.total_mw, contract_w),
         "missing_s": sum(b - a for a, b in missing),
         "window": [zone.local_ms(start_s), zone.local_ms(end_s)],
         "axes": {name: list(bounds) for name, bounds in axes.items()},
@@ -55,6 +67,22 @@ def now(sensor_id: str, held: seconds.Seconds, newest_s: int | None, now_s: floa
             **{f"voltage_{p}": quantity.voltage(values.voltage_mv[k]) for k, p in enumerate(seconds.PHASES)},
             **{f"pf_{p}": quantity.percent(values.pf_pct[k]) for k, p in enumerate(seconds.PHASES)},
         },
+    }
+
+
+def contract(total_mw: float, contract_w: float) -> Json | None:
+    """How near the power of this moment is to the contract; None when none is set, or nothing is measured now."""
+    if not contract_w or math.isnan(total_mw):
+        return None
+    share = max(0.0, total_mw / 1000 / contract_w)
+    return {
+        "state": "over" if share > 1 else "near" if share >= NEAR else "fine",
+        "width": round(min(100.0, 100 * share), 1),
+        "text": say(
+            "{share} of the contracted {power}",
+            share=joined("\u202f", quantity.percent(100 * share)),
+            power=quantity.power_text(contract_w * 1000),
+        ),
     }
 
 
