@@ -60,7 +60,7 @@ def measure(settings: Settings, scratch: Path, seconds: float, sensors: int = SE
         settings: of a stack that does not exist yet.
     """
     with a_stack(settings, scratch), closing(Sql(settings)) as ask:
-        tokens = asyncio.run(_tokens(settings, [f"load{k:06d}" for k in range(sensors)]))
+        tokens = asyncio.run(tokens_of(settings, [f"load{k:06d}" for k in range(sensors)]))
         tokens_file, report_file = scratch / "tokens.json", scratch / "report.json"
         tokens_file.write_text(json.dumps(tokens))
         tracked = list(tokens)[::TRACKED_EVERY]
@@ -68,13 +68,13 @@ def measure(settings: Settings, scratch: Path, seconds: float, sensors: int = SE
         process = child.spawn([sys.executable, "-m", "tests.bench.load", *arguments], scratch / "load.log", cwd=ROOT)
         try:
             begin = time.monotonic() + WARM_S
-            seen = _look(ask, tracked, process, begin)
-            before, after = seen.before, _usage(settings)
+            seen = look(ask, tracked, process, [begin])
+            before, after = seen.usage[0], _usage(settings)
             assert process.wait(60) == 0, child.tail(scratch / "load.log")
         finally:
             child.stop(process, 5)
         report: dict[str, Any] = json.loads(report_file.read_text())
-        wrong = _check(ask, list(tokens), report)
+        wrong = check(ask, list(tokens), report)
     queryable, answers = [], []
     for name in tracked:
         for second, due_at in report["due_at"][name].items():
@@ -90,8 +90,8 @@ def measure(settings: Settings, scratch: Path, seconds: float, sensors: int = SE
         seconds,
         sum(map(len, report["answered_at"].values())),
         len(queryable),
-        _percentiles_ms(answers),
-        _percentiles_ms(queryable),
+        percentiles_ms(answers),
+        percentiles_ms(queryable),
         {name: (memory, after[name][0]) for name, (memory, _) in before.items()},
         {name: (after[name][1] - cpu) / (seen.ended_at - begin) for name, (_, cpu) in before.items()},
         report["cpu_share"],
@@ -117,7 +117,7 @@ def a_stack(settings: Settings, scratch: Path) -> Iterator[None]:
         assert child.stop(process, END_S), "the stack did not end by itself"
 
 
-async def _tokens(settings: Settings, names: list[str]) -> dict[str, str]:
+async def tokens_of(settings: Settings, names: list[str]) -> dict[str, str]:
     async with operator_tokens(settings, "bench") as token_for:
         gate = asyncio.Semaphore(64)
 
@@ -152,23 +152,34 @@ class Sql:
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
+    """What was seen while the load ran.
+
+    Attributes:
+        visible_at: by sensor and second: monotonic time at which it could be queried.
+        usage: memory (MB) and CPU seconds by process, at each mark.
+    """
+
     visible_at: dict[tuple[str, int], float]
-    before: dict[str, tuple[int, float]]
+    usage: list[dict[str, tuple[int, float]]]
     ended_at: float
 
 
-def _look(ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], begin: float) -> _Seen:
-    """Ask for the newest second of each tracked sensor, again and again, until the load ends."""
+def look(ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], marks: list[float]) -> Seen:
+    """Ask for the newest second of each tracked sensor, again and again, until the load ends.
+
+    Args:
+        marks: monotonic times at which the use of memory and CPU is noted.
+    """
     names = ", ".join(f"'{name}'" for name in tracked)
     query = (
         f"SELECT sensor_id, max(timestamp) FROM readings WHERE sensor_id IN ({names}) AND second > now() - 120 GROUP BY sensor_id"
     )
     newest: dict[str, int] = {}
-    seen = _Seen({}, {}, begin)
+    seen = Seen({}, [], marks[0])
     while load_process.poll() is None:
-        if not seen.before and time.monotonic() >= begin:
-            seen.before = _usage(ask.settings)
+        if len(seen.usage) < len(marks) and time.monotonic() >= marks[len(seen.usage)]:
+            seen.usage.append(_usage(ask.settings))
         for name, text in ask.rows(query):
             now, second = time.monotonic(), int(text)
             for one in range(newest.get(name, second - 1) + 1, second + 1):
@@ -190,8 +201,12 @@ def listed(settings: Settings) -> dict[str, dict[str, int]]:
     return found
 
 
-def _check(ask: Sql, names: list[str], report: dict[str, Any]) -> str | None:
-    """Whether every acknowledged second is stored once, with its samples, and counts once in its minute."""
+def check(ask: Sql, names: list[str], report: dict[str, Any], *, since_s: int = 0) -> str | None:
+    """Whether every acknowledged second is stored once, with its samples, and counts once in its minute.
+
+    Args:
+        since_s: minutes before were there already.
+    """
     powers = [sum(sum(probe["power"]) for probe in data) for data in load.variants()]
     acknowledged = power = 0
     for index, name in enumerate(names):
@@ -202,7 +217,7 @@ def _check(ask: Sql, names: list[str], report: dict[str, Any]) -> str | None:
     stored = (
         "SELECT count(), uniqExact(sensor_id, second, probe), sum(arraySum(power)) FROM readings_raw WHERE sensor_id LIKE 'load%'"
     )
-    counted = "SELECT sum(seconds) FROM minutes WHERE sensor_id LIKE 'load%'"
+    counted = f"SELECT sum(seconds) FROM minutes WHERE sensor_id LIKE 'load%' AND minute >= toDateTime({since_s})"
     found: list[list[Any]] = []
     deadline = time.monotonic() + END_S
     while time.monotonic() < deadline:
@@ -213,6 +228,6 @@ def _check(ask: Sql, names: list[str], report: dict[str, Any]) -> str | None:
     return f"rows, distinct rows, sum of power, and seconds in minutes are {found}; expected {wanted} and {3 * acknowledged}"
 
 
-def _percentiles_ms(times_s: list[float]) -> tuple[float, float, float]:
+def percentiles_ms(times_s: list[float]) -> tuple[float, float, float]:
     cuts = statistics.quantiles(times_s, n=100)
     return cuts[49] * 1000, cuts[94] * 1000, cuts[98] * 1000

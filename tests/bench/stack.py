@@ -14,7 +14,7 @@ from infra.settings import Settings
 from schemas.registry import Registry
 
 PARTITIONS = 4
-_PORTS = ("kafka", "kafka_controller", "registry", "gateway", "web", "worker", "sink", "tic_health")
+_PORTS = ("kafka", "kafka_controller", "registry", "gateway", "web", "worker", "sink", "tic_health", "meter")
 
 
 def settings_in(folder: Path, partitions: int = PARTITIONS) -> Settings:

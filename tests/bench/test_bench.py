@@ -22,6 +22,7 @@ from tests.bench import (
     gateway_bench,
     latency_bench,
     neighbours_bench,
+    pages_bench,
     replay_bench,
     sink_bench,
     stack,
@@ -245,4 +246,25 @@ def test_latency(report: Report, tmp_path: Path) -> None:
         report.add(
             f"memory of {name}: at the end, at the beginning", f"{after} MB", f"{before} MB", before / after, None, found.wrong
         )
+    assert not found.wrong, found.wrong
+
+
+def test_open_pages(report: Report, tmp_path: Path) -> None:
+    """What fifty open pages cost the server, and whether the ingest notices."""
+    (tmp_path / "data").mkdir()
+    found = pages_bench.measure(stack.settings_in(tmp_path / "data"), tmp_path)
+    report.figures["pages"] = asdict(found)
+    quiet, busy = found.store_share
+    what = f"{found.pages} open pages, {found.sensors} sensors: CPU of the server they cost"
+    report.add(what, f"{busy - quiet:.2f} cores", "1 core", 1 / max(0.01, busy - quiet), 1.0, found.wrong)
+    for name, mine, other in (
+        ("POST to queryable", found.busy.queryable_ms, found.quiet.queryable_ms),
+        ("POST to 202", found.busy.answer_ms, found.quiet.answer_ms),
+    ):
+        what = f"{name} with {found.pages} open pages: p50 {mine[0]:.0f}, p99 {mine[2]:.0f} ms, beside none: p50"
+        report.add(what, f"{mine[0]:.0f} ms", f"{other[0]:.0f} ms", other[0] / mine[0], None, found.wrong)
+    what, rate = "samples a second on the live page that got the fewest, beside those measured", found.samples_per_s
+    report.add(what, f"{rate:.1f}", "20", rate / 20, None, found.wrong)
+    for path, took_ms in found.load_ms.items():
+        report.add(f"{path}: until its HTML is there", f"{took_ms:.0f} ms", "1000 ms", 1000 / took_ms, None, found.wrong)
     assert not found.wrong, found.wrong
