@@ -173,10 +173,10 @@ class AnomalyPages:
         )
 
     async def _minutes(self, row: Row, now_s: float) -> list[anomaly_plot.MinuteRow]:
-        if row["kind"] != "power" or row["rule"] in ("sag", "swell", "interruption"):
+        if row["rule"] in ("sag", "swell", "interruption"):
             return []
         start_s, end_s = anomaly_plot.span_of(row, now_s)
-        return await anomaly_queries.minutes(self._at.db, row["source"], int(start_s), int(end_s))
+        return await anomaly_queries.minutes(self._at.db, row["kind"], row["source"], int(start_s), int(end_s))
 
 
 def span(query: dict[str, str], zone: str, now_s: float) -> tuple[float, float]:

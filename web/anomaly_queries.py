@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.anomaly import LINKY
 from sinks.clickhouse import ClickHouse
 from web.view.anomaly_facts import Row
 
@@ -37,6 +38,15 @@ SELECT toInt64(toUnixTimestamp(minute)) AS minute_s, toInt64(probe) AS probe, to
 FROM minutes
 WHERE sensor_id = {sensor:String} AND minute >= fromUnixTimestamp({since:Int64}) AND minute < fromUnixTimestamp({until:Int64})
 ORDER BY minute, probe
+"""
+
+METER_MINUTES = """
+SELECT toInt64(toUnixTimestamp(minute)) AS minute_s, toInt64(1) AS probe, 1000. * apparent_mean_va AS power_mw,
+    0. AS pf_pct, 0. AS voltage_mv
+FROM tic_minutes
+WHERE meter_id = {sensor:String} AND minute >= fromUnixTimestamp({since:Int64}) AND minute < fromUnixTimestamp({until:Int64})
+    AND apparent_mean_va IS NOT NULL
+ORDER BY minute
 """
 
 
@@ -104,9 +114,15 @@ async def open_ones(db: ClickHouse) -> list[Row]:
     return _rows(await db.run(db.arrow, OPEN))
 
 
-async def minutes(db: ClickHouse, sensor: str, since_s: int, until_s: int) -> list[tuple[int, int, float, float, float]]:
-    """Minutes of a 3-phase sensor: UTC second, phase 1 to 3, mean power in mW, power factor in percent, voltage in mV."""
-    table = await db.run(db.arrow, MINUTES, {"sensor": sensor, "since": since_s, "until": until_s})
+async def minutes(
+    db: ClickHouse, kind: str, source: str, since_s: int, until_s: int
+) -> list[tuple[int, int, float, float, float]]:
+    """Minutes of a 3-phase sensor: UTC second, phase 1 to 3, mean power in mW, power factor in percent, voltage in mV.
+
+    Of a Linky: apparent power in mVA at phase 1, and nothing else.
+    """
+    sql = METER_MINUTES if kind == LINKY else MINUTES
+    table = await db.run(db.arrow, sql, {"sensor": source, "since": since_s, "until": until_s})
     names = ("minute_s", "probe", "power_mw", "pf_pct", "voltage_mv")
     return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 

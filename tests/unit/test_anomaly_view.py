@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.anomaly import Anomaly
+from schemas.anomaly import LINKY, Anomaly
 from tests.fakes.anomalies import anomaly, sag
 from web.language import language
 from web.view import anomaly as words
@@ -120,6 +120,14 @@ def test_what_has_no_samples_is_drawn_by_minute() -> None:
     }
     assert drawn["limit"] == 30.0
     assert plot.around(one, [], "UTC", AT)["empty"]
+
+
+def test_a_linkys_is_drawn_as_its_apparent_power() -> None:
+    one = row(anomaly("link", "021861234567", AT, 600, kind=LINKY, unit="permille", worst=80, limit=20))
+    first = int(plot.span_of(one, AT)[0])
+    drawn = plot.around(one, [(first, 1, 2_400_000.0, 0.0, 0.0)], "Europe/Paris", AT)
+    assert (plot.kind_of(one), drawn["limit"]) == ("apparent", None)
+    assert drawn["lines"] == {"total": {"t": [0, 60_000], "v": [2.4, 2.4]}}
 
 
 def test_the_timeline_has_a_lane_a_sensor_and_shows_what_is_short() -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from schemas.anomaly import LINKY
 from web.view import anomaly as words
 from web.view import anomaly_facts as facts
 from web.view.anomaly_facts import Row
@@ -109,7 +110,9 @@ def span_of(row: Row, now_s: float) -> tuple[float, float]:
 
 
 def kind_of(row: Row) -> str:
-    """What is drawn: voltage, total, pf, power."""
+    """What is drawn: voltage, total, pf, power; of a Linky: apparent."""
+    if row["kind"] == LINKY:
+        return "apparent"
     if row["rule"] in (*_VOLTAGE, "voltage_imbalance"):
         return "voltage"
     return "total" if row["rule"] in _TOTAL else "pf" if row["rule"] == "low_pf" else "power"
@@ -126,14 +129,16 @@ def around(row: Row, minutes: Sequence[MinuteRow], zone: str, now_s: float) -> d
     lines = _sampled(row, start_s) if sampled else _by_minute(kind_of(row), minutes, start_s)
     sign = -1 if row["rule"] == "reverse_power" else 1
     limit = None
-    if sampled or row["rule"] in (*_TOTAL, "low_pf"):
+    if sampled or (row["rule"] in (*_TOTAL, "low_pf") and row["kind"] != LINKY):
         limit = sign * row["limit_value"] / {"voltage": 1000, "total": 1e6, "pf": 10}[kind_of(row)]
     begins = row["start_us"] / 1000 - start_s * 1000
     known = [v for line in lines.values() for v in line["v"] if v is not None]
     return {
         "window": [0.0, (end_s - start_s) * 1000],
         "ticks": _second_ticks(start_s, end_s, zone) if sampled else ticks(start_s, end_s, zone),
-        "axis": _axis([*known, *([limit] if limit is not None else [])], from_zero=kind_of(row) in ("power", "total")),
+        "axis": _axis(
+            [*known, *([limit] if limit is not None else [])], from_zero=kind_of(row) in ("power", "total", "apparent")
+        ),
         "lines": lines,
         "limit": limit,
         "mark": [begins, begins + facts.lasted_s(row, now_s) * 1000],
@@ -161,7 +166,7 @@ def _by_minute(kind: str, minutes: Sequence[MinuteRow], start_s: float) -> dict[
     """Each minute as a level; of all phases together one line."""
     found: dict[str, dict[int, float]] = {}
     for at, probe, power, pf, voltage in minutes:
-        name = "total" if kind == "total" else "ABC"[probe - 1]
+        name = "total" if kind in ("total", "apparent") else "ABC"[probe - 1]
         line = found.setdefault(name, {})
         line[at] = line.get(at, 0.0) + {"pf": abs(pf), "voltage": voltage / 1000}.get(kind, power / 1e6)
     lines: dict[str, Columns] = {}
