@@ -36,7 +36,7 @@ from tests.bench.worker_bench import BARE, FAUST, OURS, QUIX, RULES, STREAMS, Ru
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 READINGS = int(os.environ.get("POWERMON_BENCH_SIZE", "1000000"))
-FLEET = int(os.environ.get("POWERMON_BENCH_FLEET", "100"))
+FLEET = int(os.environ.get("POWERMON_BENCH_FLEET", "1000"))
 SOAK_S = float(os.environ.get("POWERMON_BENCH_SOAK", "60"))
 REPLAYED = 4
 """Times the readings, for the replay."""
@@ -229,8 +229,10 @@ def test_energy_queries(report: Report) -> None:
     report.figures["energy"] = found
     year, fleet, minutes = (found[name]["p95_ms"] for name in energy_bench.QUERIES)
     wrong = "; ".join(found["wrong"]) or None
-    report.add("energy, a year of one sensor by day: p95", f"{year:.0f} ms", f"{minutes:.0f} ms", minutes / year, None, wrong)
-    report.add(f"energy, a month of {FLEET:,} sensors by day: p95", f"{fleet:.0f} ms", "300 ms", 300 / fleet, None, wrong)
+    beside = "energy, a year of one sensor by day, beside the same from its minutes: p95"
+    report.add(beside, f"{year:.0f} ms", f"{minutes:.0f} ms", minutes / year, None, wrong)
+    for name, took_ms, most_ms in (("a year of one sensor", year, 100), (f"a month of {FLEET:,} sensors", fleet, 300)):
+        report.add(f"energy, {name} by day: p95", f"{took_ms:.0f} ms", f"{most_ms} ms", most_ms / took_ms, 1.0, wrong)
     assert not wrong, wrong
 
 
