@@ -31,6 +31,7 @@ COMMANDS = {
     "anomalies": "anomalies:anomalies",
     "bill": "bill:bill",
     "sql": "sql:sql",
+    "run-meter": "run_meter:run_meter",
     "dev-seed": "dev_seed:dev_seed",
     "prod-seed": "dev_seed:prod_seed",
     "dead-letters": "deadletters:dead_letters",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.cli import catalog
-from infra.cli.bill import ask
+from infra.cli.rest import ask
 from infra.cli.sql import token
 from infra.cli.times import Moment
 from infra.settings import Settings
@@ -74,7 +74,8 @@ def try_(sensor: str, thresholds: tuple[str, ...], since_s: int, until_s: int | 
 
 def _ask(path: str, asked: list[tuple[str, str]]) -> dict[str, Any]:
     settings = Settings()
-    return ask(settings.web, token(settings), f"/api/v1/{path}?{urllib.parse.urlencode(asked)}")
+    found: dict[str, Any] = ask(settings.web, token(settings), f"/api/v1/{path}?{urllib.parse.urlencode(asked)}")
+    return found
 
 
 def _show(title: str, rows: list[dict[str, Any]], names: tuple[str, ...]) -> None:

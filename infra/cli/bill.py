@@ -2,9 +2,7 @@
 
 import json
 import re
-import urllib.error
 import urllib.parse
-import urllib.request
 from typing import Any
 
 import click
@@ -12,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.cli import catalog
-from infra.cli.sql import TIMEOUT_S, explained, token
-from infra.errors import PartUnavailable
+from infra.cli.rest import ask
+from infra.cli.sql import token
 from infra.settings import Settings
 
 
@@ -60,23 +58,3 @@ def show(found: dict[str, Any]) -> None:
     console.print(f"{100 * found['coverage']:.1f} % of the time was measured")
     for note in found["notes"]:
         console.print(note)
-
-
-def ask(address: str, bearer: str, path: str) -> dict[str, Any]:
-    """GET a document of the REST API.
-
-    Raises:
-        PartUnavailable: the server does not run, or cannot answer now.
-        QueryFailed: it refused.
-    """
-    request = urllib.request.Request(f"{address}{path}", headers={"Authorization": f"Bearer {bearer}"})  # noqa: S310  (a setting)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=TIMEOUT_S) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
-    except urllib.error.HTTPError as error:
-        raise explained(error) from error
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise PartUnavailable(f"no web server answers at {address} ({reason}); start it with `powermon up`") from error
