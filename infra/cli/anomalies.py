@@ -1,6 +1,7 @@
 """`powermon anomalies`: what went wrong, and what other thresholds would have found."""
 
 import json
+import sys
 import urllib.parse
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,9 @@ from infra.cli.sql import token
 from infra.cli.times import Moment
 from infra.settings import Settings
 
-_COLUMNS = ("start", "duration_s", "rule", "phase", "worst", "limit", "unit", "severity")
+_COLUMNS = ("start", "lasted", "what", "worst", "limit", "severity")
+_WIDE = 160
+"""Columns of what is not read on a screen."""
 
 
 @click.group()
@@ -81,16 +84,26 @@ def _ask(path: str, asked: list[tuple[str, str]]) -> dict[str, Any]:
 def _show(title: str, rows: list[dict[str, Any]], names: tuple[str, ...]) -> None:
     if not rows:
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in names:
-        table.add_column(name, justify="right" if name in ("duration_s", "worst", "limit") else "left")
+        table.add_column(name, justify="right" if name in ("lasted", "worst", "limit") else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_cell(row[name]) for name in names))
-    Console(highlight=False, soft_wrap=True).print(table)
+        told = {**row, **_told(row)}
+        table.add_row(*(told[name] for name in names))
+    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
-def _cell(value: object) -> str:
-    return f"{value:,.10g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+def _told(row: dict[str, Any]) -> dict[str, str]:
+    """An anomaly's cells for a person; its start in UTC."""
+    phase = f" {'ABC'[row['phase'] - 1]}" if row["phase"] else ""
+    unit = row["unit"]
+    return {
+        "start": row["start"].replace("T", " "),
+        "lasted": f"{row['duration_s']:,.10g} s",
+        "what": f"{row['rule']}{phase}",
+        "worst": f"{row['worst']:,.6g} {unit}",
+        "limit": f"{row['limit']:,.6g} {unit}",
+    }
 
 
 def _iso(at_s: int) -> str:
