@@ -21,7 +21,7 @@ from infra.settings import Settings
 from producers.simulate import events
 from producers.simulate.fleet import fleet
 from producers.simulate.history import History, Told
-from producers.simulate.plan import Plan, Rights
+from producers.simulate.plan import Plan
 from producers.simulate.run import Simulation
 
 DEMO_BACKFILL_S = 3 * 3600
@@ -29,6 +29,7 @@ DEMO_CONTRACT, NO_CONTRACT = ("kepco/general_a2/high_a/I", 30_000.0), ("", 0.0)
 DEMO_EVENT_CHANCE = 0.6
 PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.5
+TOKEN_S = 0.2
 
 
 class SimulationFailed(PowermonError):
@@ -141,7 +142,7 @@ async def _run(
         simulation = Simulation(plan, rights)
         beside = [asyncio.create_task(_show(simulation, console))]
         if history_s is not None:
-            beside.append(asyncio.create_task(_history(settings, simulation, rights, console, history_s).run()))
+            beside.append(asyncio.create_task(_history(settings, simulation, console, history_s).run()))
         try:
             await simulation.run(stop)
         finally:
@@ -152,12 +153,19 @@ async def _run(
     return simulation
 
 
-def _history(settings: Settings, simulation: Simulation, rights: Rights, console: Console, since_s: int) -> History:
+def _history(settings: Settings, simulation: Simulation, console: Console, since_s: int) -> History:
     plan = simulation.plan
+
+    async def device_token(_: str) -> str:
+        """The live device's own: a new one would take it away from it."""
+        while (token := simulation.devices[0].credentials.token) is None:  # noqa: ASYNC110  (nobody tells when one came)
+            await asyncio.sleep(TOKEN_S)
+        return token
+
     return History(
         plan.fleet,
         plan.gateway,
-        rights.token,
+        device_token,
         Told(settings.data / f"history-{plan.fleet.sensor_ids[0]}-{plan.fleet.seed}.json"),
         since_s,
         plan.start_s - plan.backfill_s,
