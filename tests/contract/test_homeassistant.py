@@ -94,7 +94,10 @@ async def test_a_meter_is_discovered_told_and_missed() -> None:
         await mqtt.eventually(lambda: heard.last(availability) == "offline", "the farewell")
         async with mqtt.listener(port) as late:
             await mqtt.eventually(lambda: late.last(availability) == "offline", "what was kept")
-            assert {topic for topic, _, retain in late.heard if retain and topic.endswith("/config")} == configs.keys()
+            await mqtt.eventually(
+                lambda: {topic for topic, _, retain in late.heard if retain and topic.endswith("/config")} == configs.keys(),
+                "every description",
+            )
             assert late.last(state) is None, "an old value must not look like a new one"
 
 

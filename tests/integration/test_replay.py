@@ -183,6 +183,9 @@ def test_hours_of_a_trace_follow_a_swap_and_its_undo(stack: Stack) -> None:
     until(lambda: held() == hours(wrong - 3600), "the hour of the replay", 60)
     stack.run("replay", "--into", "hours", "--undo")
     until(lambda: held() == hours(wrong), "the hour from before", 60)
+    replay(stack, "hours", "--swap")  # leaves no wrong row behind
+    stack.run("replay", "--into", "hours", "--delete")
+    assert imported() == wrong - 3600
 
 
 def test_some_minutes_of_some_sensors(stack: Stack) -> None:

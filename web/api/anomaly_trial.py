@@ -55,7 +55,7 @@ class TrialApi:
                 description="Judges the stored readings of one sensor twice, by its thresholds and by those of the query, and "
                 "says what differs. Nothing is changed.",
                 parameters=(
-                    schemas.query("sensor", "the id of a sensor", required=True),
+                    {**schemas.query("sensor", "the id of a sensor"), "required": True},
                     schemas.query("from", f"{MOMENT}; default: a day ago"),
                     schemas.query("to", f"{MOMENT}; default: a day later; at most 7 days"),
                     schemas.query(
