@@ -55,7 +55,9 @@ def whats(page: Page) -> list[str]:
     return page.locator("#list-of-anomalies tbody td b").all_inner_texts()
 
 
-@pytest.mark.parametrize("path", ["/anomalies?span=week", f"/anomalies?id={SAG.id}"])
+@pytest.mark.parametrize(
+    "path", [pytest.param("/anomalies?span=week", id="list"), pytest.param(f"/anomalies?id={SAG.id}", id="one")]
+)
 def test_axe_finds_nothing_serious_and_a_phone_scrolls_only_down(open_page: OpenPage, path: str) -> None:
     for size, scheme, width in (("laptop", "light", 1400), ("phone", "dark", 390)):
         page = open_page(path, size=size, scheme=scheme)
