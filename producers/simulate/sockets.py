@@ -65,6 +65,34 @@ def answer_to(frame: list[Any], *, batch: bool, clock_ms: int) -> Answer:
     return answer_of(_STATUS.get(code, unknown), json.dumps(details).encode(), None if wait is None else str(wait))
 
 
+class _Line:
+    """One connection: who waits on it waits for it alone, whatever is opened after it."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse[bool], token: str) -> None:
+        self.ws, self.token = ws, token
+        self.waiting: dict[str, asyncio.Future[list[Any]]] = {}
+        self.reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        try:
+            async for message in self.ws:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    await self._take(json.loads(message.data))
+        finally:
+            for waiting in self.waiting.values():
+                waiting.cancel()
+
+    async def _take(self, frame: list[Any]) -> None:
+        if frame[0] == _CALL:  # the server asks: Reset, RemoteStartTransaction, RemoteStopTransaction
+            await self.ws.send_str(json.dumps([_RESULT, frame[1], {"status": "Accepted"}]))
+        elif (waiting := self.waiting.get(frame[1])) is not None and not waiting.done():
+            waiting.set_result(frame)
+        elif frame[0] == _ERROR:  # of the connection as a whole
+            for waiting in self.waiting.values():
+                if not waiting.done():
+                    waiting.set_result(frame)
+
+
 class Socket:
     """One sensor's connection, opened when it is needed and again after it broke.
 
@@ -76,11 +104,8 @@ class Socket:
     def __init__(self, session: aiohttp.ClientSession, url: URL) -> None:
         self._session, self._url = session, url
         self._opening = asyncio.Lock()
-        self._ws: aiohttp.ClientWebSocketResponse[bool] | None = None
-        self._token = ""
+        self._line: _Line | None = None
         self._number = 0
-        self._waiting: dict[str, asyncio.Future[list[Any]]] = {}
-        self._reader: asyncio.Task[None] | None = None
 
     async def send(self, token: str, made: Sequence[Body], clock_ms: int) -> Answer:
         """Send seconds and wait until they are safe.
@@ -90,62 +115,48 @@ class Socket:
             clock_ms: the sensor's clock.
         """
         try:
-            ws = await self._open(token)
+            line = await self._open(token)
         except aiohttp.WSServerHandshakeError as error:
             return Answer(error.status)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return Answer(NO_ANSWER)
         self._number += 1
         frame_id = str(self._number)
-        waiting = self._waiting[frame_id] = asyncio.get_running_loop().create_future()
+        waiting = line.waiting[frame_id] = asyncio.get_running_loop().create_future()
+        if line.reader.done():
+            waiting.cancel()
         try:
-            await ws.send_str(json.dumps([_CALL, frame_id, "MeterValues", meter_values(made)], separators=(",", ":")))
+            await line.ws.send_str(json.dumps([_CALL, frame_id, "MeterValues", meter_values(made)], separators=(",", ":")))
             async with asyncio.timeout(ANSWER_S):
                 return answer_to(await waiting, batch=len(made) > 1, clock_ms=clock_ms)
         except (aiohttp.ClientError, TimeoutError, OSError):
-            await self.close()
+            await self._hang_up(line)
             return Answer(NO_ANSWER)
         except asyncio.CancelledError:
             if not waiting.cancelled():
                 raise
-            return Answer(401 if ws.close_code == TOKEN_REFUSED else NO_ANSWER)
+            return Answer(401 if line.ws.close_code == TOKEN_REFUSED else NO_ANSWER)
         finally:
-            self._waiting.pop(frame_id, None)
+            line.waiting.pop(frame_id, None)
 
     async def close(self) -> None:
         """Hang up; whoever waits gets no answer."""
-        ws, self._ws = self._ws, None
-        if ws is not None:
-            with contextlib.suppress(aiohttp.ClientError, OSError):
-                await ws.close()
+        if self._line is not None:
+            await self._hang_up(self._line)
 
-    async def _open(self, token: str) -> aiohttp.ClientWebSocketResponse[bool]:
+    async def _hang_up(self, line: _Line) -> None:
+        if self._line is line:
+            self._line = None
+        with contextlib.suppress(aiohttp.ClientError, OSError):
+            await line.ws.close()
+
+    async def _open(self, token: str) -> _Line:
         async with self._opening:
-            if self._ws is not None and not self._ws.closed and (token == self._token or self._waiting):
-                return self._ws
+            line = self._line
+            if line is not None and not line.ws.closed and (token == line.token or line.waiting):
+                return line
             await self.close()
             headers = {"Authorization": f"Bearer {token}"}
-            self._ws = await self._session.ws_connect(self._url, headers=headers, max_msg_size=FRAME_MAX, heartbeat=60)
-            self._token = token
-            self._reader = asyncio.create_task(self._read(self._ws))
-            return self._ws
-
-    async def _read(self, ws: aiohttp.ClientWebSocketResponse[bool]) -> None:
-        async for message in ws:
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                continue
-            frame = json.loads(message.data)
-            if frame[0] == _CALL:  # the server asks: Reset, RemoteStartTransaction, RemoteStopTransaction
-                await ws.send_str(json.dumps([_RESULT, frame[1], {"status": "Accepted"}]))
-            elif (waiting := self._waiting.get(frame[1])) is not None and not waiting.done():
-                waiting.set_result(frame)
-            elif frame[0] == _ERROR:  # of the connection as a whole
-                self._fail(frame)
-        if self._ws is ws or self._ws is None:
-            for waiting in self._waiting.values():
-                waiting.cancel()
-
-    def _fail(self, frame: list[Any]) -> None:
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_result(frame)
+            ws = await self._session.ws_connect(self._url, headers=headers, max_msg_size=FRAME_MAX, heartbeat=60)
+            self._line = _Line(ws, token)
+            return self._line

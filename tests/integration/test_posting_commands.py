@@ -42,7 +42,7 @@ async def started(settings: Settings, *args: str) -> asyncio.subprocess.Process:
 
 async def powermon(settings: Settings, *args: str, stdin: bytes = b"") -> tuple[int, str, str]:
     process = await started(settings, *args)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(240):  # `simulate` alone may wait 120 s for its backlog
         out, err = await process.communicate(stdin)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()

@@ -1,14 +1,18 @@
 """The frames of the WebSocket variant as firmware writes and reads them."""
 
+import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from producers.gateway import meter_values as theirs
-from producers.simulate.actions import Answer
+from producers.simulate.actions import NO_ANSWER, Answer
 from producers.simulate.fleet import Body, fleet, second
 from producers.simulate.plan import Plan
-from producers.simulate.sockets import answer_to, meter_values
+from producers.simulate.sockets import Socket, answer_to, meter_values
 
 START_S = 1_772_442_000
 
@@ -60,3 +64,32 @@ def test_what_an_answer_frame_means(frame: list[Any], batch: bool, expected: Ans
 def test_a_share_of_the_fleet_uses_sockets(share: float, expected: int) -> None:
     plan = Plan(fleet(1, 10), "http://127.0.0.1:1", 0, over_socket=share)
     assert sum(plan.uses_socket(index) for index in range(10)) == expected
+
+
+async def test_who_waits_on_a_connection_that_was_hung_up_does_not_wait_for_the_next_one() -> None:
+    heard, connections = asyncio.Event(), 0
+
+    async def gateway(request: web.Request) -> web.WebSocketResponse:
+        nonlocal connections
+        connections += 1
+        answers = connections > 1
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        async for message in ws:
+            heard.set()
+            if answers:
+                await ws.send_json([3, message.json()[1], {"status": "Accepted"}])
+        return ws
+
+    app = web.Application()
+    app.router.add_get("/ws", gateway)
+    async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession() as session, asyncio.timeout(20):
+        socket = Socket(session, server.make_url("/ws"))
+        first = asyncio.create_task(socket.send("t", made(1), 0))
+        await heard.wait()
+        hung_up = asyncio.create_task(socket.close())
+        await asyncio.sleep(0)  # it begins
+        second_answer = await socket.send("t", made(1), 0)
+        assert (await first, second_answer) == (Answer(NO_ANSWER), Answer(202))
+        await hung_up
+        await socket.close()
