@@ -30,6 +30,7 @@ class Courier:
 
     Attributes:
         begun: the first boots are over: from now on links may be bad.
+        draining: all is measured: from now on no link goes down for minutes.
         stopping: nothing new is sent.
         crash: why a request ended otherwise than with an answer.
     """
@@ -37,7 +38,7 @@ class Courier:
     def __init__(
         self, plan: Plan, link: Link, rights: Rights, totals: Totals, truth: IO[bytes] | None, now_s: Callable[[], float]
     ) -> None:
-        self.begun = self.stopping = False
+        self.begun = self.draining = self.stopping = False
         self.crash: BaseException | None = None
         self._plan, self._link, self._rights, self._totals = plan, link, rights, totals
         self._truth, self._now_s = truth, now_s
@@ -112,7 +113,8 @@ class Courier:
         self._attempts += 1
         met = GOOD
         if plan.faults and self.begun:
-            met = fault(plan.fleet.seed, machine.index, int(now_s), self._attempts, outages=plan.outages)
+            outages = plan.outages and not self.draining
+            met = fault(plan.fleet.seed, machine.index, int(now_s), self._attempts, outages=outages)
         return await self._link.send(
             machine.index,
             action,

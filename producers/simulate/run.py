@@ -159,6 +159,7 @@ class Simulation:
         """Wait for what is on its way; at the plan's own end also until the backlog is gone."""
         deadline_s = time.monotonic() + self.plan.drain_s
         everyone = np.arange(len(self.machines))
+        self._courier.draining = True
         for machine in self.machines:
             machine.end_troubles(self.now_s())
         while not stop.is_set() and self._courier.crash is None and self.backlog and time.monotonic() < deadline_s:

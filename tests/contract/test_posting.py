@@ -417,6 +417,17 @@ async def test_sensors_whose_secret_somebody_else_holds_post_by_the_operators_ri
     assert door_.seconds() == set(measured(plan, plan.start_s, plan.start_s + 5))
 
 
+async def test_an_outage_that_lasts_beyond_the_end_of_a_run_does_not_keep_its_backlog(
+    fake: tuple[FakeGateway, Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, door_ = fake
+    plan = plan_for(door_, 2, for_s=20, speed=10, faults=True)
+    monkeypatch.setattr(faults, "outage", lambda seed, index, at_s: at_s >= plan.start_s + 10)
+    simulation = await simulated(door_, plan)
+    assert simulation.trouble() is None
+    assert door_.seconds() == set(measured(plan, plan.start_s, plan.start_s + 20))
+
+
 async def test_bad_clocks_power_cuts_and_stolen_tokens_harm_no_second(
     door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
