@@ -1,13 +1,12 @@
 """The cold path: late minutes are read whole from raw, folded by the hot path's code, and published again."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import structlog
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import Message
 
 from infra.errors import PowermonError
 from infra.settings import Settings
@@ -20,7 +19,7 @@ from schemas.units import MINUTE_S
 from sinks import broker, metrics
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
-from sinks.pulse import Pulse
+from sinks.follower import Follower
 from sinks.raw import Minute, Stored, read
 from sinks.rejudge import Rejudge
 from streams.core.anomaly.sensors import LimitsOf
@@ -31,8 +30,6 @@ ROUND = 20_000
 CHUNK = 300
 """Minutes read at once: some 54,000 rows, 20 MB."""
 
-_BACKOFF_S = (0.5, 10.0)
-_WAIT_S = 0.2
 _TELL_EVERY_S = 5.0
 _DAY_S = 86_400
 
@@ -66,13 +63,10 @@ class Round:
     Attributes:
         minutes: distinct ones, each with its late copies.
         needs: by topic and partition of sensor.readings, the offset that raw must be complete up to.
-        first, next: by topic and partition of power.late, where the round began and where the next begins.
     """
 
     minutes: dict[Minute, list[Copies]] = field(default_factory=dict)
     needs: Offsets = field(default_factory=dict)
-    first: Offsets = field(default_factory=dict)
-    next: Offsets = field(default_factory=dict)
 
 
 class Rebuilder:
@@ -97,11 +91,7 @@ class Rebuilder:
         self._settings, self._store, self._registry = settings, store, registry
         self._limits = limits
         self._way = way or Way(conflicts=topics.CONFLICTS.name)
-        self._stop = threading.Event()
-        self._backoff_s = 0.0
-        self._uncommitted: Offsets = {}
-        self._problem: str | None = None
-        self._pulse = Pulse("rebuilder")
+        self._follower = Follower(settings, self._way.group, "rebuilder")
 
     def work(self) -> None:
         """Rebuild until `stop`. Blocks.
@@ -109,73 +99,45 @@ class Rebuilder:
         Raises:
             KafkaException: the broker has shut this member out for good; the process must start anew.
         """
-        self._member = broker.consumer(self._settings, self._way.group)
-        self._sink = broker.consumer(self._settings, broker.SINK_GROUP)  # only asks; it never joins the group
         self._producer = SafeProducer(self._settings)
         self._again = Rejudge(self._settings, self._store, self._registry, self._producer)
         try:
-            self._member.subscribe([self._way.late])
-            while not self._stop.is_set():
-                self._once()
-        finally:
-            self._member.close()
-            self._sink.close()
-
-    def stop(self) -> None:
-        """Let `work` leave the round in hand, which is then done again by the next one."""
-        self._stop.set()
-
-    def problem(self) -> str | None:
-        """What stands in the way, as a sentence."""
-        return self._problem
-
-    def stalled(self) -> str | None:
-        """That the thread hangs; None while it need not."""
-        return self._pulse.stalled()
-
-    def _once(self) -> None:
-        part = Round()
-        try:
-            self._collect(part)
-            if part.next:
-                with metrics.REBUILD_SECONDS.time():
-                    done = self._rebuild(part)
-                if not done:
-                    return
-                self._uncommitted |= part.next
-            if self._uncommitted:
-                self._uncommitted = broker.commit(self._member, self._uncommitted)
-            self._problem, self._backoff_s = None, 0.0
-        except PowermonError as error:
-            metrics.REBUILD_FAILURES.inc()
-            self._problem = str(error)
-            self._backoff_s = min(max(self._backoff_s * 2, _BACKOFF_S[0]), _BACKOFF_S[1])
-            log.warning("nothing is lost, will try again", reason=str(error), after_s=self._backoff_s)
-            broker.rewind(self._member, part.first)
-            broker.rest(self._member, self._backoff_s, self._stop)
+            self._follower.work([self._way.late], self._make)
         finally:
             metrics.REBUILD_WAITING.set(0)
 
-    def _collect(self, part: Round) -> None:
+    def stop(self) -> None:
+        """Let `work` leave the round in hand, which is then done again by the next one."""
+        self._follower.stop()
+
+    def problem(self) -> str | None:
+        """What stands in the way, as a sentence."""
+        return self._follower.problem()
+
+    def stalled(self) -> str | None:
+        """That the thread hangs; None while it need not."""
+        return self._follower.stalled()
+
+    def _make(self) -> bool:
+        metrics.REBUILD_WAITING.set(0)
+        try:
+            part = self._collect()
+            if not self._follower.read_to():
+                return True
+            with metrics.REBUILD_SECONDS.time():
+                return self._rebuild(part)
+        except PowermonError:
+            metrics.REBUILD_FAILURES.inc()
+            raise
+
+    def _collect(self) -> Round:
         """Read until the interval is over or the round is full; one that is not full waits for more of the same minutes."""
-        end = time.monotonic() + self._settings.rebuild_interval_s
-        count = 0
-        while count < ROUND and not self._stop.is_set() and (left := end - time.monotonic()) > 0:
-            self._pulse.beat()
-            messages = self._member.consume(ROUND - count, min(left, 0.5))
-            good = [m for m in messages if m.error() is None]
-            for message in messages:
-                error = message.error()
-                if error is not None and error.fatal():
-                    raise KafkaException(error)
-            count += len(good)
-            # Places first: when a schema cannot be asked for, the whole round is read again.
-            for m in good:
-                part.first.setdefault((m.topic(), m.partition()), m.offset())
-                part.next[m.topic(), m.partition()] = m.offset() + 1
-            for m in good:
+        part = Round()
+        for messages in self._follower.read(ROUND, self._settings.rebuild_interval_s):
+            for m in messages:
                 self._add(part, m)
             metrics.REBUILD_WAITING.set(len(part.minutes))
+        return part
 
     def _add(self, part: Round, message: Message) -> None:
         try:
@@ -198,10 +160,10 @@ class Rebuilder:
         minutes = self._still_kept(self._wanted(part))
         began = told = time.monotonic()
         for at in range(0, len(minutes), CHUNK):
-            self._pulse.beat()
+            self._follower.beat()
             chunk = minutes[at : at + CHUNK]
             metrics.REBUILT.inc(self._publish(chunk, below, part))
-            if self._stop.is_set():
+            if not self._follower.going_on():
                 return False
             now = time.monotonic()
             if now - told > _TELL_EVERY_S:
@@ -209,9 +171,9 @@ class Rebuilder:
                 left_s = (now - began) / done * (len(minutes) - done)
                 log.info("rebuilding late minutes", done=done, of=len(minutes), left_s=round(left_s))
         if minutes and self._limits is not None:
-            if self._complete(self._again.told) is None:
+            if self._follower.stored(self._again.told) is None:
                 return False
-            if not self._again.correct(minutes, below, self._limits(), self._going_on):
+            if not self._again.correct(minutes, below, self._limits(), self._follower.going_on):
                 return False
         if minutes:
             log.info("late minutes rebuilt", minutes=len(minutes), seconds=round(time.monotonic() - began, 2))
@@ -242,24 +204,10 @@ class Rebuilder:
             self._producer.send(self._way.conflicts, encode_conflicts(head, found, partition))
             metrics.REBUILD_CONFLICTS.inc(len(found))
 
-    def _going_on(self) -> bool:
-        self._pulse.beat()
-        return not self._stop.is_set()
-
     def _wait_for_raw(self, needs: Offsets) -> Offsets | None:
         """Wait until the sink has committed past what the round needs; up to where it has. None when asked to stop."""
-        have = self._complete(needs)
+        have = self._follower.stored(needs)
         return None if have is None else {place: min(end, self._way.ends.get(place, end)) for place, end in have.items()}
-
-    def _complete(self, needs: Offsets) -> Offsets | None:
-        """Wait until the tables hold what stands before these offsets; up to where they do. None when asked to stop."""
-        while not self._stop.is_set():
-            self._pulse.beat()
-            have = broker.committed(self._sink, needs) if needs else {}
-            if all(have[place] >= need for place, need in needs.items()):
-                return have
-            broker.rest(self._member, _WAIT_S, self._stop)
-        return None
 
     def _still_kept(self, minutes: list[Minute]) -> list[Minute]:
         """Leave out minutes whose raw readings may be gone: rebuilt from the rest they would lose seconds."""

@@ -21,6 +21,7 @@ from schemas.registry import Registry
 from schemas.topics import Topic
 from schemas.wire import WireError
 from sinks import broker, metrics, tables
+from sinks.backoff import Backoff
 from sinks.broker import LogUnavailable, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.pulse import Pulse
@@ -36,7 +37,6 @@ RUN = 400_000
 
 _MESSAGES = 1000
 _MORE_S = 0.005
-_BACKOFF_S = (0.5, 10.0)
 
 log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ class RecordSink:
         """The offset below which every batch that is whole is in the table; None: another member applies the topic, or nobody."""
         self.turn = 0
         """How often this member has begun to apply the topic: between two turns others may have written."""
-        self._backoff_s = 0.0
+        self._backoff = Backoff()
         self._problem: str | None = f"waiting for the broker to assign {topic.name}"
         self._pulse = Pulse(f"sink of {topic.name}")
 
@@ -115,10 +115,9 @@ class RecordSink:
         if isinstance(error, Moved):
             return
         metrics.FAILURES.labels(self._topic.name).inc()
-        self._problem = str(error)
-        self._backoff_s = min(max(self._backoff_s * 2, _BACKOFF_S[0]), _BACKOFF_S[1])
-        log.warning("nothing is lost, will try again", reason=str(error), after_s=self._backoff_s)
-        broker.rest(self._member, self._backoff_s, self._stop)
+        self._problem, after_s = str(error), self._backoff.failed()
+        log.warning("nothing is lost, will try again", reason=str(error), after_s=after_s)
+        broker.rest(self._member, after_s, self._stop)
 
     def _round(self) -> None:
         messages = self._member.consume(1, self._settings.sink_interval_ms / 1000)
@@ -159,7 +158,8 @@ class RecordSink:
         self._open, self._place, self._read = OpenBatches(), here, here.resume
         self.turn += 1
         self.applied = self._read
-        self._problem, self._backoff_s = None, 0.0
+        self._problem = None
+        self._backoff.worked()
 
     def _take(self, messages: Sequence[Message]) -> None:
         assert self._place is not None

@@ -1,21 +1,15 @@
 """Keeps the quarter-hours: reads which minutes changed from the log, and makes their quarters from ClickHouse's minutes."""
 
-import threading
-import time
+from confluent_kafka import Message
 
-import structlog
-from confluent_kafka import KafkaException, Message
-
-from infra.errors import PowermonError
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.power_minute import MinuteDecoder
 from schemas.registry import Registry
 from schemas.tic_minute import decode_minute
 from sinks import broker, rollup
-from sinks.broker import Offsets
 from sinks.clickhouse import ClickHouse
-from sinks.pulse import Pulse
+from sinks.follower import Follower
 from sinks.quarter_sql import KINDS, LINKY, POWER, Kind
 from sinks.rollup import Quarter
 
@@ -24,11 +18,6 @@ EVERY_S = 10.0
 
 ROUND = 50_000
 """Messages of one round at most."""
-
-_BACKOFF_S = (0.5, 10.0)
-_WAIT_S = 0.2
-
-log = structlog.get_logger()
 
 
 class Roller:
@@ -44,14 +33,10 @@ class Roller:
     """
 
     def __init__(self, settings: Settings, store: ClickHouse, registry: Registry, every_s: float = EVERY_S) -> None:
-        self._settings, self._store, self._registry, self._every_s = settings, store, registry, every_s
-        self._stop = threading.Event()
+        self._store, self._registry, self._every_s = store, registry, every_s
+        self._follower = Follower(settings, broker.ROLLUP_GROUP, "roller")
         self._decoder = MinuteDecoder(registry.schema_of)
         self._begun = False
-        self._backoff_s = 0.0
-        self._uncommitted: Offsets = {}
-        self._problem: str | None = None
-        self._pulse = Pulse("roller")
 
     def work(self) -> None:
         """Make quarters until `stop`. Blocks.
@@ -59,69 +44,34 @@ class Roller:
         Raises:
             KafkaException: the broker has shut this member out for good; the process must start anew.
         """
-        self._member = broker.consumer(self._settings, broker.ROLLUP_GROUP)
-        self._sink = broker.consumer(self._settings, broker.SINK_GROUP)  # only asks; it never joins the group
-        try:
-            self._member.subscribe([topics.MINUTES.name, topics.TIC_MINUTES.name])
-            while not self._stop.is_set():
-                self._once()
-        finally:
-            self._member.close()
-            self._sink.close()
+        self._follower.work([topics.MINUTES.name, topics.TIC_MINUTES.name], self._make)
 
     def stop(self) -> None:
         """Let `work` leave the round in hand, which is then done again by the next one."""
-        self._stop.set()
+        self._follower.stop()
 
     def problem(self) -> str | None:
         """What stands in the way, as a sentence."""
-        return self._problem
+        return self._follower.problem()
 
     def stalled(self) -> str | None:
         """That the thread hangs; None while it need not."""
-        return self._pulse.stalled()
+        return self._follower.stalled()
 
-    def _once(self) -> None:
-        first: Offsets = {}
-        try:
-            if not self._begun:
-                for kind in KINDS:
-                    rollup.begin(self._store, kind, self._pulse.beat)
-                self._begun = True
-            messages = self._collect()
-            for m in reversed(messages):
-                first[m.topic(), m.partition()] = m.offset()
-            needs = {(m.topic(), m.partition()): m.offset() + 1 for m in messages}
-            if messages:
-                touched = self._touched(messages)
-                if not self._wait_for_minutes(needs):
-                    return
-                for kind, quarters in touched.items():
-                    rollup.refresh(self._store, kind, quarters, self._pulse.beat)
-            self._uncommitted |= needs
-            if self._uncommitted:
-                self._uncommitted = broker.commit(self._member, self._uncommitted)
-            self._problem, self._backoff_s = None, 0.0
-        except PowermonError as error:
-            self._problem = str(error)
-            self._backoff_s = min(max(self._backoff_s * 2, _BACKOFF_S[0]), _BACKOFF_S[1])
-            log.warning("nothing is lost, will try again", reason=str(error), after_s=self._backoff_s)
-            broker.rewind(self._member, first)
-            broker.rest(self._member, self._backoff_s, self._stop)
-
-    def _collect(self) -> list[Message]:
-        """Read until the interval is over or the round is full."""
-        end = time.monotonic() + self._every_s
-        found: list[Message] = []
-        while len(found) < ROUND and not self._stop.is_set() and (left := end - time.monotonic()) > 0:
-            self._pulse.beat()
-            for message in self._member.consume(ROUND - len(found), min(left, 0.5)):
-                error = message.error()
-                if error is None:
-                    found.append(message)
-                elif error.fatal():
-                    raise KafkaException(error)
-        return found
+    def _make(self) -> bool:
+        beat = self._follower.beat
+        if not self._begun:
+            for kind in KINDS:
+                rollup.begin(self._store, kind, beat)
+            self._begun = True
+        messages = [m for some in self._follower.read(ROUND, self._every_s) for m in some]
+        if messages:
+            touched = self._touched(messages)
+            if self._follower.stored(self._follower.read_to()) is None:
+                return False
+            for kind, quarters in touched.items():
+                rollup.refresh(self._store, kind, quarters, beat)
+        return True
 
     def _touched(self, messages: list[Message]) -> dict[Kind, set[Quarter]]:
         """The quarters of these minutes; what cannot be read is told by the sink, which reads it too."""
@@ -137,13 +87,3 @@ class Roller:
                     continue
                 found[LINKY].add((one.meter_id, rollup.quarter_of(one.minute_s)))
         return found
-
-    def _wait_for_minutes(self, needs: Offsets) -> bool:
-        """Wait until the sink has committed past what the round needs; False when asked to stop."""
-        while not self._stop.is_set():
-            self._pulse.beat()
-            have = broker.committed(self._sink, needs)
-            if all(have[place] >= need for place, need in needs.items()):
-                return True
-            broker.rest(self._member, _WAIT_S, self._stop)
-        return False

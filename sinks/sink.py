@@ -14,6 +14,7 @@ from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.registry import Registry
 from sinks import broker, metrics
+from sinks.backoff import Backoff
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.feeds import Feed, Rejected, Taken, carry, feeds
@@ -26,7 +27,6 @@ BATCH = 40_000
 STALL_S = 30.0
 """Behind the log and nothing inserted for longer than this: not ready."""
 
-_BACKOFF_S = (0.5, 10.0)
 _LAG_EVERY_S = 2.0
 
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ class Sink:
         self._uncommitted: Offsets = {}
         self._floods: dict[str, Flood] = {}
         self._failed: set[broker.Place] = set()  # rewound, and not yet read again with success
-        self._backoff_s = 0.0
+        self._backoff = Backoff()
         self._lag_at = 0.0
         self._behind = 0
         self._moved_at = time.monotonic()
@@ -137,12 +137,11 @@ class Sink:
         self._measure_lag()
         if failure is None:
             if by_topic:
-                self._backoff_s = 0.0
+                self._backoff.worked()
             return
-        self._backoff_s = min(max(self._backoff_s * 2, _BACKOFF_S[0]), _BACKOFF_S[1])
-        self._problem = str(failure)
-        log.warning("nothing is lost, will try again", reason=str(failure), after_s=self._backoff_s)
-        broker.rest(self._member, self._backoff_s, self._stop)
+        self._problem, after_s = str(failure), self._backoff.failed()
+        log.warning("nothing is lost, will try again", reason=str(failure), after_s=after_s)
+        broker.rest(self._member, after_s, self._stop)
 
     def _store_run(self, feed: Feed, messages: list[Message]) -> None:
         name = feed.topic.name

@@ -77,7 +77,7 @@ class TicRebuilder(Rebuilder):
         place = self._way.raw, stored.partition_of(minute)
         out = []
         for offset, reason in refused:
-            found = broker.message_at(self._sink, place, offset)
+            found = self._follower.message_at(place, offset)
             key, value, at_ms = (None, None, 0) if found is None else (found.key(), found.value(), found.timestamp()[1])
             out.append(DeadLetter(*place, offset, key, value, reason, at_ms, "rebuild").message(schema_id))
             log.warning("quarantined frame", partition=place[1], offset=offset, reason=reason)

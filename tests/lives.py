@@ -14,7 +14,7 @@ from typing import Any
 from infra.settings import Settings
 from schemas import record_part, topics
 from schemas.registry import Registry
-from sinks import records, roller, rollup, sink, source_feed
+from sinks import follower, records, rollup, sink, source_feed
 from sinks.broker import SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.feeds import feeds
@@ -102,7 +102,7 @@ PLACES: dict[str, Callable[[], None]] = {
     "between minutes and their commit": lambda: _commits_of(sink, 1),
     "before quarters are made": lambda: setattr(rollup, "fill", _nth(1, rollup.fill)),
     "between some quarters and others": lambda: setattr(rollup, "fill", _nth(2, rollup.fill)),
-    "between quarters and their commit": lambda: _commits_of(roller, 1),
+    "between quarters and their commit": lambda: _commits_of(follower, 1),
     "before hours are in the log": lambda: setattr(source_feed, "SafeProducer", _nth(1, SafeProducer)),
     "between the parts of a batch of hours": lambda: setattr(source_feed, "SafeProducer", Halved),
     "when hours are in the log": lambda: setattr(source_feed, "SafeProducer", Sending),

@@ -22,6 +22,7 @@ from schemas.anomaly import decode_anomaly
 from schemas.notification import Notification
 from schemas.registry import Registry
 from sinks import broker
+from sinks.backoff import Backoff
 from sinks.broker import LogUnavailable
 from sinks.notify import channel, metrics, outbox
 from sinks.notify.channel import Channel, Verdict, Words
@@ -114,7 +115,7 @@ class Notifier:
     async def _work(self) -> None:
         member = broker.consumer(self._settings, GROUP)
         self._client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        backoff_s = 0.0
+        backoff = Backoff(*_BACKOFF_S)
         member.subscribe([topics.NOTIFICATIONS.name], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken)
         try:
             while not self._stopped:
@@ -123,13 +124,12 @@ class Notifier:
                         await asyncio.sleep(TICK_S)
                         continue
                     await self._serve(member)
-                    backoff_s = 0.0
+                    backoff.worked()
                 except PowermonError as error:
                     metrics.FAILURES.inc()
-                    backoff_s = min(max(backoff_s * 2, _BACKOFF_S[0]), _BACKOFF_S[1])
-                    self._problem = f"receivers are not told: {error}"
-                    log.warning("nothing is lost, will try again", reason=str(error), after_s=backoff_s)
-                    await self._rest(member, backoff_s)
+                    self._problem, after_s = f"receivers are not told: {error}", backoff.failed()
+                    log.warning("nothing is lost, will try again", reason=str(error), after_s=after_s)
+                    await self._rest(member, after_s)
         finally:
             metrics.ACTIVE.set(0)
             await self._client.close()
