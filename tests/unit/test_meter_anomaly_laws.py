@@ -1,18 +1,19 @@
 """The laws of the rules of Linkys: cuts, order, copies and crashes change no final interval; an oracle says what they are."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.anomaly import CLOSED, OPEN, WITHDRAWN, Anomaly
-from schemas.anomaly_state import AnomalyState
+from schemas.anomaly import CLOSED, OPEN, WITHDRAWN
 from schemas.tic_frame import TicFrame
+from streams.core.anomaly.judge import Rulings
 from streams.core.anomaly.limits import Limits
 from streams.core.anomaly.meters import Meters
 from streams.core.tic_window import TicPartition
-from tests.anomalies import Same
+from streams.core.window import Position
+from tests.anomalies import Life, Same, Told, live_through
 from tests.anomaly_oracle import Found
 from tests.meter_anomaly_oracle import found
 from tests.tic_minutes import LATENESS_S, T0, Log, batch_of, decoder, event_s, frame, status
@@ -26,60 +27,36 @@ LIMITS = Limits(
 QUARTER = -(-T0 // 900) * 900
 
 
-@dataclass
-class Told:
-    """What is in the two compacted topics."""
+def final(told: Told) -> set[tuple[object, ...]]:
+    """What is over for good, of the meter that is watched."""
+    return {
+        (a.rule, a.phase, a.start_us, a.end_us, a.worst, a.limit, tuple(a.details.items()))
+        for a in told.anomalies.values()
+        if a.state == CLOSED and a.final and a.source == METER
+    }
 
-    anomalies: dict[str, Anomaly] = field(default_factory=dict)
-    states: dict[str, AnomalyState] = field(default_factory=dict)
-    every: list[Anomaly] = field(default_factory=list)
 
-    def tell(self, anomalies: list[Anomaly]) -> None:
-        self.every += anomalies
-        self.anomalies |= {one.id: one for one in anomalies}
-
-    def final(self) -> set[tuple[object, ...]]:
-        """What is over for good, of the meter that is watched."""
-        return {
-            (a.rule, a.phase, a.start_us, a.end_us, a.worst, a.limit, tuple(a.details.items()))
-            for a in self.anomalies.values()
-            if a.state == CLOSED and a.final and a.source == METER
-        }
-
-    def left(self) -> set[tuple[object, ...]]:
-        return {(a.rule, a.source, a.start_us) for a in self.anomalies.values() if a.state == OPEN and a.final}
+def left(told: Told) -> set[tuple[object, ...]]:
+    return {(a.rule, a.source, a.start_us) for a in told.anomalies.values() if a.state == OPEN and a.final}
 
 
 def run(log: Log, cuts: list[int], crashes: dict[int, int] | None = None, live_ms: int = 0) -> Told:
-    """Fold a log with a checkpoint at each cut; `crashes`: how many of a checkpoint's three steps are done before the end."""
-    told, committed, at, step, reader = Told(), None, 0, 0, decoder()
-    crashes = dict(crashes or {})
+    """Fold a log of frames; see `live_through`."""
 
-    def start() -> TicPartition:
-        state = TicPartition.restore(committed, LATENESS_S * 1000)
+    def begin(told: Told, committed: Position | None) -> Life:
+        state, reader = TicPartition.restore(committed, LATENESS_S * 1000), decoder()
         rules = Meters(0, Same(LIMITS))
         rules.restore(told.states.values(), state.decided)
         state.judged_by(rules)
-        return state
 
-    state = start()
-    edges = sorted({0, len(log), *(cut for cut in cuts if cut <= len(log))})
-    while at < len(log):
-        stop = next(edge for edge in edges if edge > at)
-        state.fold(batch_of(reader, log, at, stop))
-        at, step = stop, step + 1
-        checkpoint = state.checkpoint(reader.names.names, live_ms)
-        done = crashes.pop(step, 3)
-        if done >= 1:
-            told.states |= {one.sensor_id: one for one in checkpoint.rulings.states}
-        if done >= 2:
-            told.tell(checkpoint.rulings.anomalies)
-        if done >= 3:
-            committed = checkpoint.position
-        else:
-            state, reader = start(), decoder()
-            at = state.next_offset
-    return told
+        def fold(at: int, stop: int) -> tuple[Rulings, Position]:
+            state.fold(batch_of(reader, log, at, stop))
+            checkpoint = state.checkpoint(reader.names.names, live_ms)
+            return checkpoint.rulings, checkpoint.position
+
+        return Life(fold, state.next_offset)
+
+    return live_through(len(log), cuts, crashes, begin)
 
 
 class Shown(list):  # type: ignore[type-arg]
@@ -147,7 +124,7 @@ def expected(log: Log) -> set[Found]:
 
 
 def told(log: Log, cuts: list[int], end_s: int = 0) -> set[tuple[object, ...]]:
-    return {one[:5] for one in run(closed(log, end_s), cuts).final()}
+    return {one[:5] for one in final(run(closed(log, end_s), cuts))}
 
 
 @given(logs())
@@ -160,8 +137,8 @@ def test_the_intervals_are_those_of_the_oracle(log: Log) -> None:
 @settings(max_examples=15)
 def test_no_cut_changes_a_final_interval(log: Log, cuts: list[int]) -> None:
     whole, cut = run(closed(log), []), run(closed(log), cuts)
-    assert cut.final() == whole.final()
-    assert cut.left() == whole.left()
+    assert final(cut) == final(whole)
+    assert left(cut) == left(whole)
 
 
 @given(
@@ -172,8 +149,8 @@ def test_no_cut_changes_a_final_interval(log: Log, cuts: list[int]) -> None:
 @settings(max_examples=15)
 def test_no_crash_changes_a_final_interval(log: Log, cuts: list[int], crashes: dict[int, int]) -> None:
     whole, crashed = run(closed(log), []), run(closed(log), cuts, crashes)
-    assert crashed.final() == whole.final()
-    assert crashed.left() == whole.left()
+    assert final(crashed) == final(whole)
+    assert left(crashed) == left(whole)
 
 
 @given(houses(), st.randoms(use_true_random=False), st.lists(st.integers(1, 250), max_size=6))
@@ -190,7 +167,7 @@ def test_no_order_within_the_bound_and_no_copy_changes_a_final_interval(house, r
 def test_late_frames_change_nothing_that_was_said_for_good(log: Log, cuts: list[int]) -> None:
     whole = closed(log)
     late = [(whole[-1][0] + 1000, frame(t, 10_000 + n, {"EAST": 7})) for n, t in enumerate(range(QUARTER - 200, QUARTER + 60, 7))]
-    assert run([*whole, *late], cuts).final() == run(whole, []).final()
+    assert final(run([*whole, *late], cuts)) == final(run(whole, []))
 
 
 def steady(seconds: range, wh: int = 50_000) -> Log:
@@ -227,7 +204,7 @@ def test_a_frame_that_arrives_later_withdraws_a_silence_that_it_fills() -> None:
 @pytest.mark.parametrize("steps", [0, 1, 2])
 def test_what_a_crash_left_untold_is_told_by_the_next(steps: int) -> None:
     log = closed([*steady(range(100)), *steady(range(100, 200), wh=55_000)])
-    whole = run(log, []).final()
+    whole = final(run(log, []))
     assert [one[0] for one in whole] == ["index"]
     for step in (2, 3, 4):
-        assert run(log, [50, 110, 150, 200], {step: steps}).final() == whole
+        assert final(run(log, [50, 110, 150, 200], {step: steps})) == whole
