@@ -21,6 +21,7 @@ from web.energy_pages import told
 from web.identity import IDENTITY, Identity
 from web.meter_pages import Shell
 from web.pages import anomaly as plots
+from web.receiver_pages import may_look
 from web.view import anomaly as words
 from web.view import anomaly_facts as facts
 from web.view import anomaly_plot, period
@@ -98,6 +99,7 @@ class AnomalyPages:
             query=query,
             zone=zone,
             on=self._at.on,
+            receivers=may_look(request[IDENTITY]),
             plots=plots.timeline(),
             view={**drawn, "every_s": REFRESH_S if end_s >= now_s - 60 else None},
             rows=[words.listed(row, zone, now_s) for row in part],

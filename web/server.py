@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import structlog
 from aiohttp import ClientSession, web
@@ -11,8 +11,10 @@ from aiohttp.typedefs import Handler
 from infra import health
 from infra.errors import ConfigurationError
 from infra.settings import Settings
+from schemas.notification import Notification
 from schemas.registry import Registry
 from sinks.clickhouse import ClickHouse
+from sinks.notify import outbox
 from streams.catalog.state import Receiver, State
 from streams.catalog.view import CatalogView, view_of
 from web import assets, language
@@ -45,6 +47,7 @@ from web.datastore.meter import MeterLog
 from web.datastore.partner_tokens import PartnerTokens
 from web.datastore.record_doors import RecordDoors
 from web.datastore.results import ResultsApi
+from web.deliveries import DeliveryLog
 from web.demand_pages import DemandPages
 from web.energy_pages import Chosen, EnergyPages
 from web.energy_source import EnergySource
@@ -53,6 +56,7 @@ from web.identity import Catalog
 from web.notices import told, try_out
 from web.outages import Parts, asks_of
 from web.project_pages import ProjectPages
+from web.receiver_pages import ReceiverPages
 from web.receivers import Vault
 from web.replay_pages import ReplayPages
 from web.sensor_pages import SensorPages
@@ -71,6 +75,7 @@ def create_app(
     beside: Beside | None = None,
     replays: Replays | None = None,
     notes: Notes | None = None,
+    messages: Callable[[], Iterable[Notification]] | None = None,
 ) -> web.Application:
     """The application, to be run on settings.web_host:web_port; its parts start and stop with it.
 
@@ -81,6 +86,7 @@ def create_app(
         beside: what else runs in this process: this server is no more alive and ready than that is.
         replays: what works for /api/v1/replays; None: that address is not there.
         notes: where what people say of anomalies goes; None: the log.
+        messages: gives those to receivers, and may block; None: from the log.
 
     Raises:
         ConfigurationError: the key of registry tokens cannot be read.
@@ -92,6 +98,7 @@ def create_app(
     registry = Registry(settings.registry, settings.schema_cache)
     meter = MeterLog(settings.kafka, registry, clickhouse, catalog_view)
     notes = notes or NoteLog(settings.kafka, registry, clickhouse)
+    deliveries = DeliveryLog(messages or (lambda: outbox.read(settings, registry)))
     endpoints = [*kept.endpoints(), *ResultsApi(catalog_view, meter).endpoints()]
     tokens = PartnerTokens(settings.registry_key)
     datastore = Datastore(
@@ -116,6 +123,7 @@ def create_app(
         await kept.close()
         await meter.close()
         await notes.close()
+        await deliveries.close()
         site.sessions.save(site.clock())
 
     async def list_sensors(request: web.Request) -> web.Response:
@@ -145,10 +153,14 @@ def create_app(
     all_operations = [*operations, *described.operations(replays=replays is not None)]
     app.add_routes(OpenApi(all_operations, datastore.described()).routes())
     app.add_routes(datastore.routes())
-    app.add_routes(ProjectPages(clickhouse, catalog_view, meter, site.shell).routes())
-    app.add_routes(SensorPages(site.fleet, catalog_view, site.shell, site.clock).routes())
-    app.add_routes(ReplayPages(replays, site.shell).routes())
-    app.add_routes(SystemPages(system, site.shell, site.clock).routes())
+    for pages in (
+        ProjectPages(clickhouse, catalog_view, meter, site.shell),
+        SensorPages(site.fleet, catalog_view, site.shell, site.clock),
+        ReceiverPages(catalog_view, deliveries, site.shell, on=settings.anomalies),
+        ReplayPages(replays, site.shell),
+        SystemPages(system, site.shell, site.clock),
+    ):
+        app.add_routes(pages.routes())
     app.add_routes(_energy_pages(site))
     return app
 

@@ -10,15 +10,18 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from infra.settings import Settings
-from streams.catalog.commands import RegisterSensor
+from streams.catalog.commands import PutReceiver, RegisterSensor, SwitchOffReceiver
+from streams.core.notices.rules import Rules
 from tests.fakes import house, website
 from tests.fakes.replays import FakeReplays
 from tests.fakes.website import Website
+from tests.notices import World, anomaly
 from web.view.places import PLACES
 
 OpenPage = Callable[..., Page]
 PATHS = [
     *(place.path for place in PLACES),
+    *("/receivers", "/receivers/new?channel=mqtt", "/receivers/ops"),
     *("/sensors/gre000001", "/sensors/new", "/replays/fix", "/?sensor=nobody000001", "/meters?id=nobody", "/signin"),
 ]
 
@@ -27,6 +30,9 @@ PATHS = [
 def site(make_settings: Callable[..., Settings]) -> Iterator[Website]:
     running = Website(make_settings(), replays=FakeReplays())
     running.catalog.add(RegisterSensor(sensor_id="021861234567", kind="linky", secret_sha256="a" * 64, owner="=1+1"))
+    running.catalog.add(PutReceiver(receiver_id="ops", channel="email", address="ops@example.com", rules=("silence",)))
+    told = World({"ops": Rules()}, log=[(1, anomaly()), (200, anomaly(end_s=190))], takes=lambda _, second: second < 100)
+    running.messages.extend(told.run(300).kept.values())
     now = int(time.time())
     house.fill_minutes(running.db, "gre000001", [now // 60 * 60 - 60 * m for m in range(65)], until_s=now)
     house.fill(running.db, "gre000001", list(range(now - 30, now + 1)))
@@ -115,6 +121,63 @@ def test_the_list_is_searched_and_its_csv_holds_no_formula(site: Website, admin:
     assert admin.locator("#table tbody tr").count() >= 2
 
 
+def test_a_webhook_is_added_tried_changed_and_removed(site: Website, admin: Page) -> None:
+    admin.set_viewport_size({"width": 1280, "height": 900})
+    admin.goto(f"{site.url}/anomalies")
+    admin.get_by_role("link", name="Who is told").click()
+    expect(admin.locator("#table tbody tr")).to_contain_text("being tried again")
+    admin.get_by_role("link", name="Add a receiver").click()
+    admin.get_by_role("button", name="Add", exact=True).click()
+    expect(admin.locator("#e-receiver_id")).to_have_text("A name is needed here.")
+    admin.get_by_label("Id", exact=True).fill("ops")
+    admin.get_by_label("Address", exact=True).fill(f"http://127.0.0.1:{site.settings.gateway_port}/key-4711")
+    admin.get_by_role("button", name="Add", exact=True).click()
+    expect(admin.locator("#e-receiver_id")).to_contain_text("there is a receiver ops already")
+    admin.get_by_label("Id", exact=True).fill("hook-1")
+    admin.get_by_label("Quiet times", exact=True).fill("22:00-07:00\n25:00-26:00")
+    admin.get_by_role("button", name="Add", exact=True).click()
+    expect(admin.locator("#e-quiet")).to_contain_text("25:00-26:00")
+    admin.get_by_label("Quiet times", exact=True).fill("22:00-07:00\nsat,sun 00:00-24:00")
+    admin.locator("summary", has_text="Only these anomalies").click()
+    admin.get_by_label("Voltage dip").check()
+    admin.get_by_label("Silence").check()
+    admin.get_by_role("button", name="Add", exact=True).click()
+    expect(admin.locator("#once code")).to_contain_text("whsec_")
+    secret = admin.locator("#once code").inner_text()
+    made = site.catalog.state.receivers["hook-1"]
+    assert (made.rules, made.quiet) == (("sag", "silence"), ("22:00-07:00", "sat,sun 00:00-24:00"))
+    admin.get_by_role("link", name="To the receiver").click()
+    expect(admin.get_by_role("heading", level=1)).to_have_text("hook-1")
+    assert not any(word in admin.content() for word in ("key-4711", secret))
+    admin.get_by_role("button", name="Send a test message").click()
+    expect(admin.locator("#said")).to_have_text("The message was taken.")
+    admin.get_by_label("How severe").select_option("severe")
+    admin.get_by_label("Silence").uncheck()
+    admin.get_by_role("button", name="Save").click()
+    expect(admin.locator("#said")).to_have_text("Saved.")
+    changed = site.catalog.state.receivers["hook-1"]
+    assert (changed.rules, changed.severity, changed.sealed, changed.zone) == (("sag",), "severe", made.sealed, made.zone)
+    admin.get_by_role("button", name="Remove").click()
+    admin.get_by_role("button", name="Cancel").click()
+    assert "hook-1" in site.catalog.state.receivers
+    admin.get_by_role("button", name="Remove").click()
+    admin.get_by_role("button", name="Yes").click()
+    admin.wait_for_url("**/receivers")
+    expect(admin.locator("#table tbody tr")).to_have_count(1)
+    assert "hook-1" not in site.catalog.state.receivers
+
+
+def test_one_that_was_switched_off_is_switched_on_again(site: Website, admin: Page) -> None:
+    site.catalog.add(SwitchOffReceiver(receiver_id="ops", reason="it said 410"))
+    admin.goto(f"{site.url}/receivers")
+    expect(admin.locator("#table")).to_contain_text("switched off")
+    admin.get_by_role("link", name="ops").click()
+    expect(admin.locator("main")).to_contain_text("It is told nothing any more: it said 410")
+    admin.get_by_role("button", name="Switch on again").click()
+    expect(admin.get_by_role("button", name="Switch on again")).to_have_count(0)
+    assert site.catalog.state.receivers["ops"].off is None
+
+
 def test_a_viewer_may_only_look(site: Website, open_page: OpenPage) -> None:
     page = open_page("/sensors/gre000001", ready=False)
     expect(page.get_by_label("Owner")).to_be_disabled()
@@ -126,6 +189,11 @@ def test_a_viewer_may_only_look(site: Website, open_page: OpenPage) -> None:
     assert (forged.status, forged.json()["code"]) == (403, "form_expired")
     page.goto(f"{site.url}/replays/fix")
     expect(page.get_by_role("button", name="Swap")).to_have_count(0)
+    page.goto(f"{site.url}/anomalies")
+    expect(page.get_by_role("link", name="Who is told")).to_have_count(0)
+    for path in ("/receivers", "/receivers/new", "/receivers/ops"):
+        assert page.goto(site.url + path).status == 403  # type: ignore[union-attr]
+        assert "ops@example.com" not in page.content()
 
 
 def test_a_replay_is_swapped_and_undone_after_a_question(site: Website, admin: Page) -> None:

@@ -34,8 +34,8 @@ class Door:
     def __init__(self, client: "TestClient[Any, Any]", catalog: FakeCatalog, key: Path) -> None:
         self.client, self.catalog, self.key = client, catalog, key
 
-    async def __call__(self, method: str, path: str = "", body: object = None, status: int = 200) -> Any:
-        async with self.client.request(method, f"/api/v1/notifications{path}", json=body) as answer:
+    async def __call__(self, method: str, path: str = "", body: object = None, status: int = 200, **headers: str) -> Any:
+        async with self.client.request(method, f"/api/v1/notifications{path}", json=body, headers=headers) as answer:
             text = await answer.text()
             assert answer.status == status, text
             return json.loads(text) if text else None
@@ -192,3 +192,12 @@ async def test_any_body_is_answered(tmp_path: Path) -> None:
                 statuses.add(answer.status)
                 assert answer.status in (200, 415, 422), (body[:300], await answer.text())
     assert {200, 422} <= statuses
+
+
+async def test_who_wants_to_make_one_changes_none(tmp_path: Path) -> None:
+    async with door(tmp_path) as ask:
+        wanted = {"channel": "email", "to": "ann@example.com"}
+        await ask("PUT", "/ops", wanted, **{"If-None-Match": "*"})
+        refused = await ask("PUT", "/ops", {**wanted, "to": "eve@example.com"}, 412, **{"If-None-Match": "*"})
+        assert (refused["code"], refused["field"]) == ("receiver_exists", "receiver_id")
+        assert (await ask("GET", "/ops"))["address"] == "ann@example.com"

@@ -9,6 +9,7 @@ from typing import Any
 from argon2 import PasswordHasher
 
 from infra.settings import Settings
+from schemas.notification import Notification
 from sinks.clickhouse import ClickHouse
 from sinks.migrate import migrate
 from streams.catalog.commands import AddUser, IssueUserToken, RegisterSensor
@@ -31,6 +32,7 @@ class Website:
         db, catalog: what it shows; a test may change both.
         clock: UTC seconds.
         notes: what people said of anomalies.
+        messages: to receivers, as the log has them.
 
     Args:
         clock: UTC seconds; None: the machine's.
@@ -39,6 +41,7 @@ class Website:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] | None = None, replays: Replays | None = None) -> None:
         self.settings, self.clock, self._replays = settings, clock or time.time, replays
+        self.messages: list[Notification] = []
         self.url = f"http://127.0.0.1:{settings.web_port}"
         self.db = ClickHouse(settings)
         migrate(self.db, settings)
@@ -55,7 +58,12 @@ class Website:
     def start(self) -> None:
         async def begin() -> None:
             self._runner = await serve(
-                create_app(self.settings, self.db, self.catalog, self.clock, replays=self._replays, notes=self.notes),
+                create_app(
+                    *(self.settings, self.db, self.catalog, self.clock),
+                    replays=self._replays,
+                    notes=self.notes,
+                    messages=lambda: list(self.messages),
+                ),
                 self.settings,
             )
 

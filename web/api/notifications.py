@@ -42,10 +42,11 @@ class NotificationsApi:
             Operation("GET", _ONE, _TAG, "One receiver", self.show, "admin", "read", answers=one, errors=unknown),
             Operation(
                 *("PUT", _ONE, _TAG, "Make a receiver, or change it", self.put, "admin", "admin"),
-                description="What is not named stays. One that was switched off is told again. Its secret is never given back.",
+                description="What is not named stays. One that was switched off is told again. Its secret is never given back. "
+                "With the header `If-None-Match: *` it is only made, never changed.",
                 body=schemas.body("ReceiverChange", _EXAMPLE),
                 answers={200: schemas.answer("`secret`, when one was made, is shown only here.", "ReceiverWithSecret")},
-                errors={422: "unknown_site, and whatever a member is not"},
+                errors={412: "receiver_exists", 422: "unknown_site, and whatever a member is not"},
             ),
             Operation(
                 *("DELETE", _ONE, _TAG, "Remove a receiver", self.remove, "admin", "admin"),
@@ -71,6 +72,8 @@ class NotificationsApi:
 
     async def put(self, request: web.Request) -> web.Response:
         said, name = await members(request), request.match_info["receiver_id"]
+        if request.headers.get("If-None-Match") == "*" and name in self._catalog.state.receivers:
+            raise Refused(412, "receiver_exists", f"there is a receiver {name} already; choose another id", field="receiver_id")
         wanted, secret = command(name, said, self._catalog.state, self._vault)
         settle(await self._catalog.submit(wanted, actor=request[IDENTITY].name), fields={"unknown_site": "sites"})
         shown = {} if secret is None else {"secret": secret}

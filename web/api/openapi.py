@@ -48,6 +48,7 @@ _SAYS = {
     403: "Not allowed",
     404: "Not there",
     409: "Not in its present state",
+    412: "Not as the header If-None-Match wants",
     413: "Too large",
     415: "Not this media type",
     422: "Not as expected",

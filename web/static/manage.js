@@ -1,4 +1,5 @@
 // Forms and buttons that ask the REST API: data-api is the method, data-path the address. What it refuses stands at its field.
+// data-new names the field that ends the address of what is made; data-next is where to go from there.
 (() => {
   const $ = (id) => document.getElementById(id)
   const csrf = document.querySelector("form.who input[name=csrf]").value
@@ -6,7 +7,10 @@
 
   function read(field) {
     if (field.dataset.kind === "flag") return field.checked
+    if (field.dataset.kind === "some") return [...field.form.querySelectorAll(`[name="${field.name}"]:checked`)].map((one) => one.value)
     const text = field.value.trim()
+    if (field.dataset.kind === "words") return text.split(/[\s,]+/).filter(Boolean)
+    if (field.dataset.kind === "lines") return text.split("\n").map((line) => line.trim()).filter(Boolean)
     if (field.dataset.kind === "number") return text === "" || Number.isNaN(Number(text.replace(",", "."))) ? text : Number(text.replace(",", "."))
     if (field.dataset.kind !== "limits") return text
     const lines = text.split("\n").map((line) => line.trim()).filter(Boolean)
@@ -22,7 +26,7 @@
       if (!field.name) continue
       const now = read(field)
       const before = first.get(field)
-      if (form.dataset.whole !== undefined ? true : form.dataset.api === "POST" ? now !== "" : JSON.stringify(now) !== JSON.stringify(before)) found[field.name] = now
+      if (form.dataset.whole !== undefined ? true : form.dataset.api === "POST" || form.dataset.new ? now !== "" : JSON.stringify(now) !== JSON.stringify(before)) found[field.name] = now
       if (field.dataset.kind === "limits" && found[field.name]) {
         for (const name of Object.keys(before)) if (!(name in now)) found[field.name][name] = null
       }
@@ -42,9 +46,11 @@
   }
 
   function complain(form, problem) {
-    const field = form?.elements[problem.field]
+    const named = form?.elements[problem.field]
+    const field = named instanceof RadioNodeList ? named[0] : named
     tell(problem.detail, true)
     if (!field) return
+    for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) box.open = true
     field.setAttribute("aria-invalid", "true")
     const place = $(`e-${problem.field}`)
     if (place) { place.textContent = problem.detail; tell("") }
@@ -67,18 +73,27 @@
     for (const place of document.querySelectorAll(".field-error")) place.textContent = ""
     for (const field of document.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid")
     tell("")
+    let path = element.dataset.path
+    if (element.dataset.new) {
+      const name = body[element.dataset.new]
+      if (!name) return complain(form, { field: element.dataset.new, detail: say("A name is needed here.") })
+      path += `/${encodeURIComponent(name)}`
+      delete body[element.dataset.new]
+      headers["If-None-Match"] = "*"
+    }
     let answer
     let said
     try {
-      answer = await fetch(element.dataset.path, { method: element.dataset.api, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(60000) })
-      said = await answer.json()
+      answer = await fetch(path, { method: element.dataset.api, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(60000) })
+      said = answer.status === 204 ? {} : await answer.json()
     } catch {
       return tell(say("No answer came. Look whether it was done before you try again."), true)
     }
     if (!answer.ok) return complain(form, said)
+    if ("sent" in said) return tell(said.sent ? say("The message was taken.") : say("The message was not taken: {reason}", { reason: said.reason }), !said.sent)
     const secret = said.token ?? said.secret
     if (secret && form) {
-      once(say("Registered. Its secret:"), secret, `/sensors/${encodeURIComponent(said.sensor_id)}`)
+      once(form.dataset.once ?? say("Registered. Its secret:"), secret, `${form.dataset.next ?? "/sensors/"}${encodeURIComponent(said.receiver_id ?? said.sensor_id)}`)
       form.firstElementChild.disabled = true
       return undefined
     }
@@ -86,6 +101,7 @@
       once(element.dataset.once, secret)
       return undefined
     }
+    if (element.dataset.next) return location.assign(form ? `${element.dataset.next}${encodeURIComponent(said.receiver_id)}` : element.dataset.next)
     if (form) for (const field of form.elements) if (field.name) first.set(field, read(field))
     if (element.dataset.stay !== undefined || form) {
       window.powermon?.again?.()

@@ -16,13 +16,24 @@ Document = dict[str, Any]
 def words(document: Document, zone: ZoneInfo, language: Language) -> tuple[str, str]:
     """Subject and text of a document of streams/core/notices/document.py."""
     if document["transition"] == "test":
-        subject, lines = say("A test message"), [say("If you can read this, messages about anomalies arrive here.")]
+        lines = [say("If you can read this, messages about anomalies arrive here.")]
     elif document["transition"] == "summary":
-        subject, lines = _summary(document, zone)
+        lines = _summary(document, zone)
     else:
-        subject, lines = headline(document, zone), _lines(document, zone)
+        lines = _lines(document, zone)
+    about = subject(document, zone).of(language)
     said = [line.of(language) for line in lines]
-    return f"Powermon: {subject.of(language)}", "\n".join([subject.of(language), "", *said]) + "\n"
+    return f"Powermon: {about}", "\n".join([about, "", *said]) + "\n"
+
+
+def subject(document: Document, zone: ZoneInfo) -> Text:
+    """What a message is about, in one line."""
+    if document["transition"] == "test":
+        return say("A test message")
+    if document["transition"] != "summary":
+        return headline(document, zone)
+    counts, since = document["groups"], _at(document["since"], zone)
+    return say_n("{n} event since {since}, {open} of them going on", "{n} events since {since}, {open} of them going on", counts["total"], since=since, open=counts["open"])  # fmt: skip  # noqa: E501
 
 
 def headline(group: Document, zone: ZoneInfo) -> Text:
@@ -75,19 +86,17 @@ def _lines(group: Document, zone: ZoneInfo) -> list[Text]:
     return [*found, say("Times: {zone}", zone=str(zone))]
 
 
-def _summary(document: Document, zone: ZoneInfo) -> tuple[Text, list[Text]]:
-    counts, since = document["groups"], _at(document["since"], zone)
-    subject = say_n("{n} event since {since}, {open} of them going on", "{n} events since {since}, {open} of them going on", counts["total"], since=since, open=counts["open"])  # fmt: skip  # noqa: E501
+def _summary(document: Document, zone: ZoneInfo) -> list[Text]:
     listed = document["listed"][:SAMPLES]
-    lines = [joined("", ["· ", headline(one, zone)]) for one in listed]
-    if (more := counts["total"] - len(listed)) > 0:
+    lines: list[Text] = [joined("", ["· ", headline(one, zone)]) for one in listed]
+    if (more := document["groups"]["total"] - len(listed)) > 0:
         lines.append(say_n("and {n} more", "and {n} more", more))
     late = sum(document["late"].values())
     if late:
         lines.append(
             say_n("{n} anomaly became known too late to be told.", "{n} anomalies became known too late to be told.", late)
         )
-    return subject, [*lines, say("Times: {zone}", zone=str(zone))]
+    return [*lines, say("Times: {zone}", zone=str(zone))]
 
 
 def _at(text: str, zone: ZoneInfo) -> Text:
