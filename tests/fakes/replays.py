@@ -18,12 +18,14 @@ class FakeReplays:
 
     def __init__(self) -> None:
         self.live = ""
+        self._complete = {"fix": True, "slow": False}
 
     def every(self) -> list[Document]:
-        return [self._one("fix", complete=True), self._one("slow", complete=False)]
+        return [self._one(name, complete=complete) for name, complete in self._complete.items()]
 
     def begin(self, document: Document) -> Document:
-        raise NotImplementedError
+        self._complete.setdefault(document["name"], False)
+        return self.status(document["name"])
 
     def status(self, name: str) -> Document:
         found = next((one for one in self.every() if one["name"] == name), None)
@@ -48,7 +50,8 @@ class FakeReplays:
         return self.status(name)
 
     def delete(self, name: str) -> None:
-        raise NotImplementedError
+        self.status(name)
+        del self._complete[name]
 
     def close(self) -> None:
         pass
