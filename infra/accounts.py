@@ -13,8 +13,9 @@ from argon2 import PasswordHasher
 from infra.errors import ConfigurationError
 from infra.settings import Settings
 from schemas.registry import Registry
-from streams.catalog.commands import AddUser, Command, IssueUserToken, Role
+from streams.catalog.commands import AddUser, Command, IssueUserToken
 from streams.catalog.tokens import RANDOM_BYTES, hash_of, make_password, make_token
+from streams.catalog.values import Role
 from streams.catalog.view import CatalogView, view_of
 
 ADMIN, OPERATOR, DEMO = "admin", "operator", "demo"

@@ -10,7 +10,7 @@ import click
 from infra.errors import PartUnavailable, PowermonError
 from infra.settings import Settings
 from schemas.registry import Registry
-from streams.catalog import commands
+from streams.catalog import values
 from streams.catalog.admin.fields import EXPECTED, FieldError, is_zone
 from streams.catalog.commands import Command
 from streams.catalog.state import State
@@ -36,9 +36,9 @@ def _matching(field: str, pattern: str, *, lower: bool = False) -> Callable[...,
     return check
 
 
-sensor_id = _matching("sensor_id", commands.SENSOR_ID, lower=True)
-user_name = _matching("name", commands.USER_NAME)
-entry_name = _matching("site_id", commands.ENTRY_NAME)
+sensor_id = _matching("sensor_id", values.SENSOR_ID, lower=True)
+user_name = _matching("name", values.USER_NAME)
+entry_name = _matching("site_id", values.ENTRY_NAME)
 
 
 def zone(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

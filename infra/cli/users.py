@@ -11,7 +11,7 @@ from infra.cli.catalog import submit
 from streams.catalog import commands
 from streams.catalog.admin.facts import user_facts
 from streams.catalog.admin.grants import new_password
-from streams.catalog.commands import Role
+from streams.catalog.values import Role
 
 _ROLE = click.Choice(["viewer", "operator", "admin"])
 

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from producers.gateway.members import RejectedError, kind, member, no, top_level, without_tokens, wrong_type
 from producers.gateway.verdict import MISSING, Admission, Rejection
-from streams.catalog.commands import AT_MS_END, METER_NAME
+from streams.catalog.values import AT_MS_END, METER_NAME
 
 FRAMES_MAX = 600
 

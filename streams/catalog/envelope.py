@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from streams.catalog.commands import ALL, AT_MS_END, Command
+from streams.catalog.commands import ALL, Command
+from streams.catalog.values import AT_MS_END
 
 KINDS: dict[str, type[Command]] = {command.KIND: command for command in ALL}
 _DECODERS: dict[str, msgspec.json.Decoder[Command]] = {c.KIND: msgspec.json.Decoder(c) for c in ALL}

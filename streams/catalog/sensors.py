@@ -5,8 +5,6 @@ from dataclasses import replace
 
 from streams.catalog import terms
 from streams.catalog.commands import (
-    METER_NAME,
-    SENSOR_NAME,
     ChangeSensor,
     IssueToken,
     PutSite,
@@ -17,6 +15,7 @@ from streams.catalog.commands import (
 )
 from streams.catalog.outcome import Outcome, accepted, refused
 from streams.catalog.state import TOKENS_PER_SENSOR, Change, Sensor, SensorToken, Site, State
+from streams.catalog.values import METER_NAME, SENSOR_NAME
 
 NAMES = {
     "power": "Latin letters and then six digits, as gre000001",

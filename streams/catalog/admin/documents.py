@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from streams.catalog.admin.fields import EXPECTED, FieldError, is_text
-from streams.catalog.commands import DOCUMENT_MAX
+from streams.catalog.values import DOCUMENT_MAX
 
 
 def tariff_document(content: bytes) -> str:
