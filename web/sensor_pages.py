@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlencode
@@ -10,9 +11,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from streams import tariffs as built_in
+from streams.catalog.admin.corrected import corrected
 from streams.catalog.admin.facts import REGISTRATIONS, sensor_facts
 from streams.catalog.admin.fields import EXPECTED, FieldError
 from streams.catalog.state import Sensor, State
+from streams.core.energy import local_day
 from streams.core.tariff.plan import plans
 from web.api.operation import ROLES
 from web.api.sensors import asked as asked_of
@@ -111,8 +114,15 @@ class SensorPages:
             "units": UNITS,
             "kinds": KINDS,
             "registered": REGISTERED,
+            "earlier_bills": sensor is not None and self._earlier_bills(state, sensor),
         }
         return self._shell("sensor.html", request[IDENTITY], kind="sensors", may=_may(request[IDENTITY]), **values)
+
+    def _earlier_bills(self, state: State, sensor: Sensor) -> bool:
+        """Whether another tariff or power without a day would change bills of months that are over."""
+        today = local_day(state.zone_of(sensor), self._clock())
+        other = replace(sensor, contracted_power_w=sensor.contracted_power_w + 1)
+        return corrected(sensor, other, today) is not None
 
 
 def _asked(request: web.Request, limit: int) -> view.Asked:

@@ -1,6 +1,7 @@
 """`powermon sensors`: register, list, show, change, renew, revoke, import."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,13 +11,16 @@ import click
 from infra.cli import catalog, sensor_import
 from infra.cli.catalog import RefusedCommand, submit
 from streams.catalog.admin import fields
+from streams.catalog.admin.corrected import Corrected, corrected
 from streams.catalog.admin.facts import REGISTRATIONS, Wanted, find, sensor_facts
 from streams.catalog.admin.fields import FieldError
 from streams.catalog.admin.grants import new_secret
 from streams.catalog.commands import RegisterSensor, RenewSecret, RevokeSensor
 from streams.catalog.outcome import Outcome
+from streams.catalog.terms import Terms
 from streams.catalog.tokens import hash_of
 from streams.catalog.view import CatalogView
+from streams.core.energy import local_day
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,7 +106,7 @@ def add(sensor_id: str, **facts: Any) -> None:
     "valid_from",
     metavar="DAY",
     help="First day of this tariff and contracted power, as 2026-11-01: earlier days are billed as before. Without it the "
-    "newest were wrong, and are corrected for all their days.",
+    "newest were wrong, and are corrected for all their days: bills of earlier months change, too.",
 )
 def change(sensor_id: str, **facts: Any) -> None:
     """Say something else of a sensor; what is not named stays."""
@@ -111,15 +115,33 @@ def change(sensor_id: str, **facts: Any) -> None:
     except FieldError as error:
         raise catalog.usage(error) from error
 
-    async def work(view: CatalogView) -> Outcome:
+    async def work(view: CatalogView) -> tuple[Outcome, Corrected | None]:
         known = view.state.sensors.get(sensor_id)
         command = fields.change_of_sensor(sensor_id, _said(facts), dict(known.thresholds) if known else {})
-        return await view.submit(command, actor="command line")
+        outcome = await view.submit(command, actor="command line")
+        if known is None or not outcome.accepted:
+            return outcome, None
+        today = local_day(view.state.zone_of(known), time.time())
+        return outcome, corrected(known, view.state.sensors[sensor_id], today)
 
-    outcome = catalog.with_catalog(work)
+    outcome, note = catalog.with_catalog(work)
     if not outcome.accepted:
         raise RefusedCommand(outcome.detail)
     click.echo(outcome.detail, err=True)
+    if note is not None:
+        click.echo(f"note: {note}.{_otherwise(sensor_id, note)}", err=True)
+
+
+def _otherwise(sensor_id: str, note: Corrected) -> str:
+    """How to have it from a day on instead."""
+
+    def said(one: Terms, other: Terms) -> str:
+        tariff = f" --tariff {one.tariff or chr(39) * 2}" if one.tariff != other.tariff else ""
+        power = f" --contracted-power {one.contracted_power_w:g}" if one.contracted_power_w != other.contracted_power_w else ""
+        return f"powermon sensors change {sensor_id}{tariff}{power}"
+
+    was, now = said(note.was, note.now), said(note.now, note.was)
+    return f" If it was to change from a day on, take it back and name the day:\n  {was}\n  {now} --from {note.next_month}"
 
 
 @sensors.command("renew")

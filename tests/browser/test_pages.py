@@ -97,6 +97,15 @@ def test_a_sensor_is_registered_changed_given_a_token_and_revoked(site: Website,
     admin.get_by_label("Thresholds").fill("sag_pct=88")
     admin.get_by_role("button", name="Save").click()
     website.eventually(lambda: dict(site.catalog.state.sensors["mill000001"].thresholds) == {"sag_pct": 88}, "one threshold")
+    hint = admin.get_by_text("bills of months that are over change, too")
+    expect(hint).to_have_count(0)  # it was billed by nothing before
+    admin.reload()
+    expect(hint).to_be_hidden()
+    admin.get_by_label("Contracted power").fill("42000")
+    expect(hint).to_be_visible()
+    admin.get_by_label("Both hold from").fill("2026-12-01")
+    expect(hint).to_be_hidden()
+    admin.reload()
     sensor = site.catalog.state.sensors["mill000001"]
     assert (sensor.contracted_power_w, sensor.tariff, sensor.owner) == (36000, "linky/hchp", "Mill AG")
     admin.get_by_role("button", name="Issue a token").click()

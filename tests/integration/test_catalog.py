@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -203,12 +204,14 @@ def test_every_fact_of_a_sensor_by_command_line(powermon: Run, tmp_path: Path) -
     assert powermon("sites", "put", "cli-plant", "--zone", "Europe/Paris", "--name", "Plant 1").returncode == 0
     facts = ("--units", "base", "--site", "cli-plant", "--owner", "Mill AG", "--address", "1 High St", "--category", "sub")
     more = ("--zero-based", "--nominal-voltage", "230", "--contracted-power", "36000", "--threshold", "sag_pct=88")
-    added = powermon("sensors", "add", "clif000001", *facts, *more)
+    added = powermon("sensors", "add", "clif000001", *facts, *more, "--tariff", "linky/base")
     assert added.returncode == 0, added.stderr
-    changed = powermon(
-        "sensors", "change", "clif000001", "--owner", "Other", "--threshold", "sag_pct=", "--threshold", "swell_pct=112"
-    )
+    other = ("--owner", "Other", "--threshold", "sag_pct=", "--threshold", "swell_pct=112", "--tariff", "linky/hchp")
+    changed = powermon("sensors", "change", "clif000001", *other)
     assert changed.returncode == 0, changed.stderr
+    assert "tariff linky/base is now linky/hchp for all days: bills of months that are over change, too" in changed.stderr
+    instead = re.findall(r"^  powermon sensors (change .*)$", changed.stderr, re.MULTILINE)
+    assert [powermon("sensors", *line.split()).returncode for line in instead] == [0, 0]
     (found,) = json.loads(
         powermon("sensors", "list", "--search", "OTHER", "--site", "cli-plant", "--state", "new", "--json").stdout
     )
@@ -219,6 +222,7 @@ def test_every_fact_of_a_sensor_by_command_line(powermon: Run, tmp_path: Path) -
         "category": "sub",
         "thresholds": {"swell_pct": 112},
     }
+    assert [one["tariff"] for one in found["terms"]] == ["linky/base", "linky/hchp"]
     assert found | expected | {"zero_based": True, "nominal_voltage_v": 230, "contracted_power_w": 36000} == found
     renewed = powermon("sensors", "renew", "clif000001").stdout.strip()
     assert renewed.startswith("pms_")

@@ -135,6 +135,16 @@ async def test_a_change_leaves_what_it_does_not_name(site: Website, api: Api) ->
     assert (await api("DELETE", "sites/hall")).code == (409, "site_in_use")
 
 
+async def test_another_tariff_without_a_day_is_told_to_change_earlier_bills(site: Website, api: Api) -> None:
+    await api("POST", "sensors", {"sensor_id": "bill000001", "tariff": "linky/base"})
+    dated = await api("PATCH", "sensors/bill000001", {"tariff": "linky/hchp", "valid_from": "2020-02-01"})
+    assert "note" not in dated.json
+    undated = await api("PATCH", "sensors/bill000001", {"tariff": "linky/tempo"})
+    told = "tariff linky/hchp is now linky/tempo for all days since 2020-02-01: bills of months that are over change, too; name "
+    assert undated.json["note"].startswith(told)
+    assert "note" not in (await api("GET", "sensors/bill000001")).json
+
+
 @pytest.mark.parametrize(
     ("body", "field", "code"),
     [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas import topics, wire
 from streams.catalog import commands, terms
+from streams.catalog.admin.corrected import corrected
 from streams.catalog.apply import apply, fold
 from streams.catalog.commands import Command
 from streams.catalog.envelope import KINDS, Envelope, seal
@@ -342,6 +344,36 @@ def test_a_tariff_and_a_contracted_power_hold_from_their_day_on(
     changes: list[commands.ChangeSensor], expected: list[tuple[str, str, float]]
 ) -> None:
     assert of_days(*changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "expected"),
+    [
+        pytest.param([], dated(tariff=TWO), f"tariff {ONE} is now {TWO} for all days", id="the only one"),
+        pytest.param(
+            [dated("2026-03-01", tariff=TWO)],
+            dated(tariff="", contracted_power_w=4e5),
+            f"tariff {TWO} is now none and contracted power 300000 W is now 400000 W for all days since 2026-03-01",
+            id="the newest of two",
+        ),
+        pytest.param([], dated(owner="me"), None, id="something else"),
+        pytest.param([], dated(tariff=ONE), None, id="the same again"),
+        pytest.param([], dated("2026-03-01", tariff=TWO), None, id="with a day, it was said"),
+        pytest.param([dated("2026-11-01", tariff=TWO)], dated(tariff=ONE), None, id="it began this month"),
+        pytest.param([dated("2027-01-01", tariff=TWO)], dated(tariff=ONE), None, id="it has not begun"),
+        pytest.param([dated(tariff="")], dated(tariff=ONE), None, id="it was billed by nothing"),
+    ],
+)
+def test_a_change_without_a_day_says_when_it_changes_bills_of_earlier_months(
+    before: list[commands.ChangeSensor], change: commands.ChangeSensor, expected: str | None
+) -> None:
+    state, _ = folded(register(tariff=ONE, contracted_power_w=300_000.0), *before)
+    known = state.sensors["gre000001"]
+    state, _ = folded(register(tariff=ONE, contracted_power_w=300_000.0), *before, change)
+    found = corrected(known, state.sensors["gre000001"], date(2026, 11, 30))
+    said = None if expected is None else f"{expected}: bills of months that are over change, too"
+    assert (found and str(found)) == said
+    assert found is None or found.next_month == "2026-12-01"
 
 
 def test_a_day_needs_something_that_begins_on_it_and_there_are_not_too_many() -> None:

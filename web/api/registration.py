@@ -6,9 +6,11 @@ from collections.abc import Callable
 from aiohttp import web
 
 from streams.catalog.admin import fields, grants
+from streams.catalog.admin.corrected import corrected
 from streams.catalog.admin.facts import Document, iso, sensor_facts
 from streams.catalog.commands import RegisterSensor, RenewSecret, RevokeSensor
 from streams.catalog.tokens import hash_of
+from streams.core.energy import local_day
 from web.api import schemas
 from web.api.operation import NO_STORE, Operation, Refused, days, members, settle
 from web.identity import IDENTITY, Catalog
@@ -42,9 +44,11 @@ class RegistrationApi:
             Operation("GET", _ONE, _TAG, "One sensor", self.show, answers=facts, errors=unknown),
             Operation(
                 *("PATCH", _ONE, _TAG, "Change a sensor", self.change, "operator", "write"),
-                description="What is not named stays. `thresholds` are named one by one; null takes one away.",
+                description="What is not named stays. `thresholds` are named one by one; null takes one away. `tariff` and "
+                "`contracted_power_w` hold from `valid_from` on; without it they correct the newest ones for all their days, so "
+                "that bills of earlier months change, too: `note` says so.",
                 body=schemas.body("SensorChange", {"site": "plant-1", "thresholds": {"sag_pct": 88, "old": None}}),
-                answers=facts,
+                answers={200: schemas.answer("The sensor as it is now.", "SensorChanged")},
                 errors={404: "unknown_sensor", 422: "unknown_site, and whatever a member is not"},
             ),
             Operation(
@@ -81,10 +85,14 @@ class RegistrationApi:
     async def change(self, request: web.Request) -> web.Response:
         name, said = _id(request), await members(request)
         self._facts(name)  # an unknown sensor comes before what is said of it
-        known = dict(self._catalog.state.sensors[name].thresholds)
-        command = fields.change_of_sensor(name, said, known)
+        known = self._catalog.state.sensors[name]
+        command = fields.change_of_sensor(name, said, dict(known.thresholds))
         settle(await self._catalog.submit(command, actor=request[IDENTITY].name), fields=_SITE)
-        return web.json_response(self._facts(name))
+        state = self._catalog.state
+        today = local_day(state.zone_of(known), self._clock())
+        note = corrected(known, state.sensors[name], today) if name in state.sensors else None
+        told = {} if note is None else {"note": f"{note}; name valid_from, as {note.next_month}, to change it from a day on"}
+        return web.json_response({**self._facts(name), **told})
 
     async def revoke(self, request: web.Request) -> web.Response:
         name = _id(request)

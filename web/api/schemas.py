@@ -49,6 +49,9 @@ PAGING = (
 )
 
 
+_NOTE = "for people: bills of earlier months changed, too"
+
+
 def _object(properties: Document, *, required: list[str] | None = None) -> Document:
     return {"type": "object", "properties": properties, "required": list(properties) if required is None else required}
 
@@ -102,6 +105,7 @@ def components() -> Document:
         "SensorChange": {**change, "minProperties": 1},
         "Sensor": _sensor(new),
         "SensorWithSecret": {"allOf": [ref("Sensor"), _object({"secret": _TEXT})]},
+        "SensorChanged": {"allOf": [ref("Sensor"), _object({"note": {**_TEXT, "description": _NOTE}}, required=[])]},
         "SensorInList": _listed(),
         "TokenLife": _object({"days": {**life, "default": 7}}, required=[]),
         "SensorToken": _object({"sensor_id": _TEXT, "token": _TEXT, "refresh_at": _MOMENT, "expires_at": _MOMENT}),

@@ -102,7 +102,10 @@
       return undefined
     }
     if (element.dataset.next) return location.assign(form ? `${element.dataset.next}${encodeURIComponent(said.receiver_id)}` : element.dataset.next)
-    if (form) for (const field of form.elements) if (field.name) first.set(field, read(field))
+    if (form) {
+      for (const field of form.elements) if (field.name) first.set(field, read(field))
+      warn(form)
+    }
     if (element.dataset.stay !== undefined || form) {
       window.powermon?.again?.()
       return tell(say("Saved."))
@@ -118,8 +121,17 @@
     return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }))
   }
 
+  // What a field left open means stands beside it, once one that it goes with is another.
+  function warn(form) {
+    for (const field of form.querySelectorAll("[data-open]")) {
+      const others = field.dataset.with.split(" ").map((name) => form.elements[name])
+      $(field.dataset.open).hidden = Boolean(field.value) || others.every((one) => read(one) === first.get(one))
+    }
+  }
+
   for (const form of document.querySelectorAll("form[data-api]")) {
     for (const field of form.elements) if (field.name) first.set(field, read(field))
+    form.addEventListener("input", () => warn(form))
     form.addEventListener("submit", (event) => {
       event.preventDefault()
       const body = values(form)
