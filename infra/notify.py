@@ -9,7 +9,8 @@ from infra.errors import PowermonError
 from infra.settings import Settings
 from schemas.registry import Registry
 from sinks.hosted import Hosted
-from sinks.notify.notifier import Audience, Notifier
+from sinks.notify.audience import Audience
+from sinks.notify.notifier import Notifier
 from streams.catalog.commands import SwitchOffReceiver
 from streams.catalog.state import Receiver, State
 from streams.catalog.view import CatalogView

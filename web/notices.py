@@ -9,7 +9,7 @@ import aiohttp
 from infra.errors import PowermonError
 from infra.settings import Settings
 from sinks.notify.channel import REFUSED, SENT, Message, Verdict, Words
-from sinks.notify.notifier import channel_of
+from sinks.notify.ways import channel_of
 from streams.catalog.state import Receiver
 from streams.core.notices import document
 from web.language import language

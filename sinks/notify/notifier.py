@@ -5,35 +5,26 @@ in streams/core/notices.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from infra.errors import ConfigurationError, PowermonError
+from infra.errors import PowermonError
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.anomaly import decode_anomaly
-from schemas.notification import Notification
 from schemas.registry import Registry
 from sinks import broker
 from sinks.backoff import Backoff
 from sinks.broker import LogUnavailable
-from sinks.notify import channel, metrics, outbox
-from sinks.notify.channel import Channel, Verdict, Words
-from sinks.notify.mail import Mail, server_of
-from sinks.notify.mqtt import Mqtt
-from sinks.notify.webhook import Webhook
-from streams.catalog.state import Receiver
-from streams.core.notices import document
-from streams.core.notices.desk import Desk
+from sinks.notify import metrics, outbox
+from sinks.notify.audience import Catalog, Speak
+from sinks.notify.senders import Senders
 from streams.core.notices.office import Office
-from streams.core.notices.rules import Place, Rules
 
 GROUP = "powermon-notify"
 TICK_S = 0.5
@@ -42,39 +33,6 @@ _BACKOFF_S = (1.0, 30.0)
 _ASK_S = 10.0
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """The catalog as the notifier sees it.
-
-    Attributes:
-        places: of the sources asked for.
-    """
-
-    receivers: Mapping[str, tuple[Receiver, Rules]]
-    places: Mapping[str, Place]
-
-
-class Catalog(Protocol):
-    """Whom to tell. Called from the notifier's thread."""
-
-    def look(self, sources: Sequence[str]) -> Audience | None:
-        """The receivers, and where sources stand; None: not known now."""
-
-    def open(self, receiver: Receiver) -> dict[str, str]:
-        """Where a receiver is, and what opens it.
-
-        Raises:
-            PowermonError: its secrets cannot be opened.
-        """
-
-    def switch_off(self, receiver_id: str, reason: str) -> None:
-        """It is told nothing any more; returns at once."""
-
-
-Speak = Callable[[dict[str, Any], Receiver], Words]
-"""A document in a receiver's language."""
 
 
 class Notifier:
@@ -95,8 +53,6 @@ class Notifier:
         self._stopped = False
         self._mine = False
         self._problem: str | None = None
-        self._channels: dict[str, tuple[Receiver, Channel]] = {}
-        self._audience = Audience({}, {})
 
     def work(self) -> None:
         """Tell until `stop`. Blocks."""
@@ -114,7 +70,8 @@ class Notifier:
 
     async def _work(self) -> None:
         member = broker.consumer(self._settings, GROUP)
-        self._client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        senders = Senders(self._settings, client, self._catalog, self._speak, self._clock)
         backoff = Backoff(*_BACKOFF_S)
         member.subscribe([topics.NOTIFICATIONS.name], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken)
         try:
@@ -123,7 +80,7 @@ class Notifier:
                     if not self._has(member):
                         await asyncio.sleep(TICK_S)
                         continue
-                    await self._serve(member)
+                    await self._serve(member, senders)
                     backoff.worked()
                 except PowermonError as error:
                     metrics.FAILURES.inc()
@@ -132,7 +89,7 @@ class Notifier:
                     await self._rest(member, after_s)
         finally:
             metrics.ACTIVE.set(0)
-            await self._client.close()
+            await client.close()
             await asyncio.to_thread(member.close)
 
     def _given(self, member: Consumer, places: list[TopicPartition]) -> None:
@@ -156,14 +113,13 @@ class Notifier:
             self._has(member)
             await asyncio.sleep(0.2)
 
-    async def _serve(self, member: Consumer) -> None:
+    async def _serve(self, member: Consumer, senders: Senders) -> None:
         """Tell as long as this is the one."""
         records = await asyncio.to_thread(outbox.read, self._settings, self._registry)
         begin = await asyncio.to_thread(self._begin, member)
         kept = await asyncio.to_thread(outbox.Outbox, self._settings, self._registry)
         reader = outbox.reader(self._settings)
         office = Office(records, begin, self._clock())
-        senders: dict[str, asyncio.Task[None]] = {}
         log.info("this process tells the receivers", records=len(records))
         metrics.ACTIVE.set(1)
         try:
@@ -171,9 +127,7 @@ class Notifier:
             await self._rounds(member, reader, office, kept, begin, senders)
         finally:
             metrics.ACTIVE.set(0)
-            for task in senders.values():
-                task.cancel()
-            await asyncio.gather(*senders.values(), return_exceptions=True)
+            await senders.stop()
             await asyncio.to_thread(reader.close)
 
     async def _rounds(
@@ -183,7 +137,7 @@ class Notifier:
         office: Office,
         kept: outbox.Outbox,
         committed: dict[int, int],
-        senders: dict[str, asyncio.Task[None]],
+        senders: Senders,
     ) -> None:
         while not self._stopped and self._has(member):
             messages = self._read(reader)
@@ -192,7 +146,6 @@ class Notifier:
                 if self._stopped or not self._has(member):
                     return
                 await asyncio.sleep(TICK_S)
-            self._audience = audience
             now_s = self._clock()
             office.receivers({name: rules for name, (_, rules) in audience.receivers.items()}, now_s)
             for message in messages:
@@ -207,7 +160,7 @@ class Notifier:
                 committed |= moved
             self._problem = None
             metrics.WAITING.set(sum(desk.waiting() for desk in office.desks.values()))
-            self._send(office, senders)
+            senders.send(office, audience)
             if len(messages) < BATCH:
                 await asyncio.sleep(TICK_S)
 
@@ -259,71 +212,3 @@ class Notifier:
             raise LogUnavailable(f"offsets of {topics.ANOMALIES.name} are not committed: {error.args[0].str()}") from error
         if problem := next((tp.error for tp in answers if tp.error), None):
             raise LogUnavailable(f"offsets of {topics.ANOMALIES.name} are not committed: {problem}")
-
-    # ---- sending: a task for each receiver, so that nobody waits for another
-
-    def _send(self, office: Office, senders: dict[str, asyncio.Task[None]]) -> None:
-        for name, desk in office.desks.items():
-            if name in senders and senders[name].done():
-                senders.pop(name).result()
-            free = name not in senders and name in self._audience.receivers
-            record = desk.due(self._clock()) if free else None
-            if record is not None:
-                senders[name] = asyncio.create_task(self._one(desk, record))
-
-    async def _one(self, desk: Desk, record: Notification) -> None:
-        receiver, _ = self._audience.receivers[desk.receiver]
-        try:
-            states = document.states(desk.heads(record)) if receiver.channel == "mqtt" else {}
-            words = self._speak(document.parsed(record.body), receiver)
-            message = channel.Message(record.id, record.body, words, states)
-            verdict = await self._channel(receiver).send(message)
-        except PowermonError as error:
-            verdict = Verdict(channel.RETRY, str(error))
-        except Exception as error:
-            # A way to one receiver that fails as nobody thought of must not keep the others from their messages.
-            log.exception("a message could not be sent", receiver=receiver.receiver_id)
-            verdict = Verdict(channel.RETRY, f"it could not be sent ({type(error).__name__}); the log says more")
-        self._judge(desk, record, receiver, verdict)
-
-    def _judge(self, desk: Desk, record: Notification, receiver: Receiver, verdict: Verdict) -> None:
-        metrics.ATTEMPTS.labels(receiver.channel, verdict.outcome).inc()
-        about = {"receiver": receiver.receiver_id, "notice": record.id, "reason": verdict.reason}
-        now_s = self._clock()
-        if verdict.outcome == channel.SENT:
-            desk.delivered(record.id, now_s)
-            return
-        if verdict.outcome == channel.RETRY:
-            # Not a secret: only receivers that failed together should not come again together.
-            pause_s = desk.failed(record.id, verdict.reason, verdict.retry_after_s, random.random(), now_s)  # noqa: S311
-            if pause_s is not None:
-                log.warning("a receiver did not take a message; it is tried again", **about, after_s=round(pause_s))
-                return
-        else:
-            desk.refused(record.id, verdict.reason, now_s)
-        metrics.GIVEN_UP.labels(receiver.channel).inc()
-        log.error("a message is given up", **about)
-        if verdict.outcome == channel.GONE:
-            self._catalog.switch_off(receiver.receiver_id, verdict.reason)
-
-    def _channel(self, receiver: Receiver) -> Channel:
-        known = self._channels.get(receiver.receiver_id)
-        if known is None or known[0] != receiver:
-            made = channel_of(self._settings, self._client, receiver, self._catalog.open(receiver))
-            known = self._channels[receiver.receiver_id] = receiver, made
-        return known[1]
-
-
-def channel_of(settings: Settings, client: aiohttp.ClientSession, receiver: Receiver, target: Mapping[str, str]) -> Channel:
-    """The way to a receiver.
-
-    Raises:
-        ConfigurationError: a setting that it needs is missing or wrong.
-    """
-    if receiver.channel == "webhook":
-        return Webhook(client, target["url"], target["secret"])
-    if receiver.channel == "email":
-        return Mail(server_of(settings), target["to"])
-    if receiver.channel == "mqtt":
-        return Mqtt(target["url"], target.get("user"), target.get("password"), receiver.receiver_id)
-    raise ConfigurationError(f"channel {receiver.channel} came; this release knows webhook, email and mqtt")
