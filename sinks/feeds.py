@@ -17,7 +17,7 @@ from schemas.run import Run
 from schemas.tic_batch import FrameDecoder
 from schemas.tic_minute import TicMinute, decode_minute
 from schemas.topics import Topic
-from sinks import anomaly_rows, meter_rows, metrics, rows, tables, tic_rows
+from sinks import anomaly_rows, meter_rows, metrics, rows, tables, tic_rows, tic_tables
 from sinks.clickhouse import ClickHouse
 from sinks.tables import Table
 
@@ -103,8 +103,8 @@ def feeds(schema_of: wire.SchemaOf) -> dict[str, Feed]:
         Feed(topics.READINGS, tables.READINGS_RAW, reading_rows, reports=False),  # the worker reports these
         minute_feed(schema_of, topics.MINUTES, tables.MINUTES_RAW),
         Feed(topics.CONFLICTS, tables.CONFLICTS_RAW, conflict_rows, reports=True),
-        Feed(topics.TIC_FRAMES, tables.TIC_FRAMES_RAW, frame_rows, reports=False),  # the worker reports these
-        tic_minute_feed(schema_of, topics.TIC_MINUTES, tables.TIC_MINUTES_RAW),
+        Feed(topics.TIC_FRAMES, tic_tables.TIC_FRAMES_RAW, frame_rows, reports=False),  # the worker reports these
+        tic_minute_feed(schema_of, topics.TIC_MINUTES, tic_tables.TIC_MINUTES_RAW),
         anomaly_feed(schema_of),
         note_feed(schema_of),
         *(meter_feed(schema_of, *one) for one in meter_rows.FEEDS),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from schemas import topics
 from schemas.units import UNITS
-from sinks import tables
+from sinks import tables, tic_tables
 from sinks.tables import Table
 
 _WH = 3_600_000 * UNITS
@@ -45,11 +45,11 @@ KEPT = {
         _SHOWN,
     ),
     topics.TIC_FRAMES.name: Kept(
-        tables.TIC_MINUTES_RAW,
-        tables.TIC_FRAMES_RAW,
+        tic_tables.TIC_MINUTES_RAW,
+        tic_tables.TIC_FRAMES_RAW,
         "meter_id",
         "0",
-        f"toJSONString(tuple({', '.join(tables.TIC_MINUTES_RAW.columns[2:])}))",  # an array with nulls equals nothing
+        f"toJSONString(tuple({', '.join(tic_tables.TIC_MINUTES_RAW.columns[2:])}))",  # an array with nulls equals nothing
         f"toInt64(drawn_wh * {_WH})",
         (
             "version",

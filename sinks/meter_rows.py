@@ -11,7 +11,7 @@ from schemas.meter_model import decode_model
 from schemas.meter_result import decode_result
 from schemas.meter_run_status import decode_status
 from schemas.topics import Topic
-from sinks import tables
+from sinks import meter_tables
 from sinks.tables import Table
 
 Decode = Callable[[bytes | None, wire.SchemaOf], Any]
@@ -33,9 +33,9 @@ _TYPES = {
 
 
 FEEDS: tuple[tuple[Topic, Table, Decode], ...] = (
-    (topics.METER_RESULTS, tables.METER_RESULTS_RAW, decode_result),
-    (topics.METER_MODELS, tables.METER_MODELS_RAW, decode_model),
-    (topics.METER_RUN_STATUS, tables.METER_RUN_STATUS_RAW, decode_status),
+    (topics.METER_RESULTS, meter_tables.METER_RESULTS_RAW, decode_result),
+    (topics.METER_MODELS, meter_tables.METER_MODELS_RAW, decode_model),
+    (topics.METER_RUN_STATUS, meter_tables.METER_RUN_STATUS_RAW, decode_status),
 )
 """The meter's topics, their tables, and how a value is read."""
 

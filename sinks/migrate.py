@@ -16,7 +16,7 @@ import structlog
 
 from infra.errors import ConfigurationError
 from infra.settings import Settings
-from sinks import tables
+from sinks import tables, tic_tables
 from sinks.clickhouse import ClickHouse, quoted
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -131,8 +131,8 @@ def retain(store: ClickHouse, settings: Settings) -> None:
         tables.READINGS_RAW: settings.retention_readings_days,
         tables.CONFLICTS_RAW: settings.retention_readings_days,
         tables.MINUTES_RAW: settings.retention_minutes_days,
-        tables.TIC_FRAMES_RAW: settings.retention_readings_days,
-        tables.TIC_MINUTES_RAW: settings.retention_minutes_days,
+        tic_tables.TIC_FRAMES_RAW: settings.retention_readings_days,
+        tic_tables.TIC_MINUTES_RAW: settings.retention_minutes_days,
     }
     for table, keep in days.items():
         (made,) = store.rows(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.units import UNITS
-from sinks import tables
+from sinks import tables, tic_tables
 from sinks.clickhouse import quoted
 from sinks.tables import Table
 
@@ -62,8 +62,8 @@ _INDEXES = f"groupArrayArrayIf(arrayMap((l, f, e, w) -> (l, f, e, w, minute), {_
 _OF_LABEL = "arrayFilter(x -> x.1 = label, indexes)"
 
 LINKY = Kind(
-    tables.TIC_MINUTES_RAW,
-    tables.TIC_QUARTERS_RAW,
+    tic_tables.TIC_MINUTES_RAW,
+    tic_tables.TIC_QUARTERS_RAW,
     "meter_id",
     "SELECT meter_id, minute, version AS v, bitCount(seconds_mask) AS seconds, drawn_wh AS drawn, injected_wh AS given, "
     "apparent_max_va, contract_va, index_label, index_first_wh, index_last_wh, energy_wh "

@@ -1,4 +1,4 @@
-"""Names and columns of everything in ClickHouse. The statements that make them are in migrations/."""
+"""Names and columns of what ClickHouse holds, but for Linkys and for runs. The statements that make them are in migrations/."""
 
 from dataclasses import dataclass
 
@@ -65,92 +65,6 @@ CONFLICTS_RAW = Table(
 )
 """One row per copy of a probe-second whose values are not those of the first; written again it stays one row."""
 
-TIC_FRAMES_RAW = Table(
-    "tic_frames_raw",
-    (
-        "meter_id",
-        "boot_id",
-        "counter",
-        "second",
-        "meter_second",
-        "received_at",
-        "clock_degraded",
-        "clock_synchronised",
-        "monotonic_ms",
-        "mode",
-        "label",
-        "number",
-        "text",
-        "stamp",
-        "stamp_degraded",
-        "breaker",
-        "contact_open",
-        "over_voltage",
-        "over_power",
-        "supplier_index",
-        "tempo_today",
-        "tempo_tomorrow",
-        "peak_announced",
-        "peak_running",
-        "relays_closed",
-        "characters",
-        "bad_characters",
-        "discarded_frames",
-        "stray_characters",
-        "rejected_label",
-        "rejected_code",
-        "rejected_hex",
-        "log_partition",
-        "rank",
-    ),
-    time="second",
-)
-"""One row per frame and copy; of a frame (meter, boot, counter) the copy with the highest rank stays, the first of the log."""
-
-TIC_MINUTES_RAW = Table(
-    "tic_minutes_raw",
-    (
-        "meter_id",
-        "minute",
-        "version",
-        "frames",
-        "seconds_mask",
-        "apparent_frames",
-        "apparent_sum_va",
-        "apparent_min_va",
-        "apparent_max_va",
-        "injected_max_va",
-        "voltage_frames",
-        "voltage_sum_v",
-        "voltage_min_v",
-        "voltage_max_v",
-        "current_frames",
-        "current_sum_a",
-        "current_max_a",
-        "tariff",
-        "tariff_name",
-        "index_label",
-        "index_first_wh",
-        "index_last_wh",
-        "energy_wh",
-        "drawn_wh",
-        "injected_wh",
-        "contract_va",
-        "tempo_today",
-        "tempo_tomorrow",
-        "over_power",
-        "clock_degraded",
-        "characters",
-        "bad_characters",
-        "rejected_groups",
-        "discarded_frames",
-        "lost_frames",
-        "quarantined",
-    ),
-    time="minute",
-)
-"""One row per meter, minute and version; the highest version stays. Units are those of tic_minute.avsc."""
-
 QUARTERS_RAW = Table(
     "quarters_raw",
     (
@@ -176,29 +90,6 @@ QUARTERS_RAW = Table(
     time="quarter",
 )
 """One row per sensor, UTC quarter-hour and version, made from minutes_raw; energies in mW s / 263340."""
-
-TIC_QUARTERS_RAW = Table(
-    "tic_quarters_raw",
-    (
-        "meter_id",
-        "quarter",
-        "version",
-        "minutes",
-        "seconds",
-        "drawn_wh",
-        "injected_wh",
-        "sliding_wh",
-        "sliding_end",
-        "apparent_max_va",
-        "contract_va",
-        "index_label",
-        "index_first_wh",
-        "index_last_wh",
-        "energy_wh",
-    ),
-    time="quarter",
-)
-"""Likewise of tic_minutes_raw; of each index its first and last counter and what it grew by, as in the minutes."""
 
 ROLLUP_GENERATIONS = Table("rollup_generations", ("minutes", "generation"))
 """By table of minutes, a row for each time that it was exchanged with a replay's."""
@@ -293,118 +184,11 @@ QUARTERS = Table(
 )
 """One row per sensor and UTC quarter-hour: energies in mW s, demand in mW; coverage is of 900 seconds."""
 
-TIC_QUARTERS = Table(
-    "tic_quarters",
-    (
-        "meter_id",
-        "quarter",
-        "drawn_wh",
-        "injected_wh",
-        "demand_w",
-        "sliding_demand_w",
-        "sliding_end",
-        "apparent_max_va",
-        "contract_va",
-        "index",
-        "index_first_wh",
-        "index_last_wh",
-        "energy_wh",
-        "seconds",
-        "coverage",
-        "minutes",
-        "version",
-    ),
-)
-"""The same of a Linky."""
-
 CONFLICTS = Table(
     "conflicts",
     ("sensor_id", "second", "timestamp", "probe", "log_partition", "first_offset", "later_offset"),
 )
 """Copies that did not count although their values differ from the copy that did."""
-
-TIC_FRAMES = Table(
-    "tic_frames",
-    (
-        "meter_id",
-        "second",
-        "timestamp",
-        "boot_id",
-        "counter",
-        "meter_second",
-        "received_at",
-        "clock_degraded",
-        "clock_synchronised",
-        "monotonic_ms",
-        "mode",
-        "label",
-        "number",
-        "text",
-        "stamp",
-        "stamp_degraded",
-        "breaker",
-        "contact_open",
-        "over_voltage",
-        "over_power",
-        "supplier_index",
-        "tempo_today",
-        "tempo_tomorrow",
-        "peak_announced",
-        "peak_running",
-        "relays_closed",
-        "characters",
-        "bad_characters",
-        "discarded_frames",
-        "stray_characters",
-        "rejected_label",
-        "rejected_code",
-        "rejected_hex",
-        "log_partition",
-        "log_offset",
-    ),
-)
-"""The first copies; `second` is the time of the event, UTC."""
-
-TIC_MINUTES = Table(
-    "tic_minutes",
-    (
-        "meter_id",
-        "minute",
-        "frames",
-        "seconds",
-        "apparent_mean_va",
-        "apparent_min_va",
-        "apparent_max_va",
-        "injected_max_va",
-        "voltage_min_v",
-        "voltage_mean_v",
-        "voltage_max_v",
-        "current_mean_a",
-        "current_max_a",
-        "tariff",
-        "tariff_name",
-        "index",
-        "index_first_wh",
-        "index_last_wh",
-        "energy_wh",
-        "drawn_wh",
-        "injected_wh",
-        "contract_va",
-        "tempo_today",
-        "tempo_tomorrow",
-        "over_power",
-        "clock_degraded",
-        "characters",
-        "bad_characters",
-        "rejected_groups",
-        "discarded_frames",
-        "lost_frames",
-        "quarantined",
-        "version",
-        "coverage",
-    ),
-)
-"""The newest version of each minute of a Linky: Wh, VA, V, A; what is null or an empty array was not sent."""
 
 _RECORD_COLUMNS = ("series", "start_us", "id", "value", "estimated", "removed", "version", "resume")
 
@@ -419,63 +203,6 @@ CONSUMPTION_RECORDS = Table("consumption_records", ("trace", "id", "start", "val
 
 WEATHER_RECORDS = Table("weather_records", ("station", "kind", "id", "start", "value"))
 """The weather as it is now; kind OBSERVED or NORMAL."""
-
-METER_RUN_STATUS_RAW = Table("meter_run_status_raw", ("run", "project", "status", "attempt", "traceback", "at", "version"))
-"""One row per run and change of its status; the highest version stays."""
-
-METER_RESULTS_RAW = Table(
-    "meter_results_raw", ("run", "project", "computed_at", "result", "savings", "digest", "origin", "version")
-)
-"""One row per run; result, savings and origin are JSON."""
-
-_MODEL_COLUMNS = (
-    "run",
-    "project",
-    "energy_trace",
-    "modeling_period",
-    "status",
-    "kind",
-    "start_us",
-    "end_us",
-    "reasons",
-    "warnings",
-    "model",
-    "curve",
-    "metered",
-)
-
-METER_MODELS_RAW = Table("meter_models_raw", (*_MODEL_COLUMNS, "version"))
-"""One row per run, trace and period; model, curve and metered are JSON."""
-
-METER_RUN_STATUS = Table("meter_run_status", ("run", "project", "status", "attempt", "traceback", "at"))
-"""How far each run is; a run without a row is pending. SUCCESS means that its result can be read."""
-
-METER_RESULTS = Table("meter_results", ("run", "project", "computed_at", "result", "savings", "digest", "origin"))
-"""What each run found, of removed projects too."""
-
-METER_MODELS = Table("meter_models", _MODEL_COLUMNS)
-"""The models of each run, or why there are none."""
-
-PROJECT_SAVINGS = Table(
-    "project_savings",
-    (
-        "run",
-        "project",
-        "id",
-        "energy_trace",
-        "trace_interpretation",
-        "interpretation",
-        "unit",
-        "baseline_value",
-        "reporting_value",
-        "value",
-        "upper",
-        "lower",
-        "n",
-        "computed_at",
-    ),
-)
-"""What each run says was saved, in kWh with half-widths; energy_trace is null for a sum of several."""
 
 _ANOMALY_COLUMNS = (
     "id",
@@ -521,39 +248,3 @@ MIGRATIONS = Table("schema_migrations", ("number", "name", "checksum", "applied"
 
 REPLAYS = Table("replays", ("name", "change", "body"))
 """What each replay was asked and how far it got, as JSON; an empty body: deleted."""
-
-STORED = (
-    READINGS_RAW,
-    MINUTES_RAW,
-    CONFLICTS_RAW,
-    TIC_FRAMES_RAW,
-    TIC_MINUTES_RAW,
-    QUARTERS_RAW,
-    TIC_QUARTERS_RAW,
-    ROLLUP_GENERATIONS,
-    CONSUMPTION_RAW,
-    WEATHER_RAW,
-    METER_RUN_STATUS_RAW,
-    METER_RESULTS_RAW,
-    METER_MODELS_RAW,
-    ANOMALIES_RAW,
-    ANOMALY_NOTES_RAW,
-)
-VIEWS = (
-    READINGS,
-    MINUTES,
-    ENERGY_MINUTES,
-    QUARTERS,
-    TIC_QUARTERS,
-    CONFLICTS,
-    TIC_FRAMES,
-    TIC_MINUTES,
-    CONSUMPTION_RECORDS,
-    WEATHER_RECORDS,
-    METER_RUN_STATUS,
-    METER_RESULTS,
-    METER_MODELS,
-    PROJECT_SAVINGS,
-    ANOMALIES,
-    ANOMALY_NOTES,
-)

@@ -12,7 +12,7 @@ from schemas.columns import Bools, Int64s
 from schemas.tic_batch import MODES
 from schemas.tic_facts import AT, COLOURS, NUMBERS, OFFSET, TEXTS, Facts, Sent, together
 from schemas.units import MINUTE_S
-from sinks import tables
+from sinks import tic_tables
 from sinks.broker import Offsets
 from sinks.clickhouse import ClickHouse, quoted
 from sinks.raw import Minute, spans
@@ -108,7 +108,7 @@ def _query(wanted: Iterable[Minute], below: Offsets) -> str:
         "toString(mode) AS mode, label, number, characters, bad_characters, discarded_frames, clock_degraded, "
         "breaker != '' AS has_status, supplier_index, over_power, toString(tempo_today) AS tempo_today, "
         f"toString(tempo_tomorrow) AS tempo_tomorrow, {texts}, length(rejected_code) AS rejected, log_partition, log_offset "
-        f"FROM {tables.TIC_FRAMES_RAW.name} FINAL WHERE ({places or '0'}) AND ({bounds or '0'}) "
+        f"FROM {tic_tables.TIC_FRAMES_RAW.name} FINAL WHERE ({places or '0'}) AND ({bounds or '0'}) "
         "SETTINGS do_not_merge_across_partitions_select_final = 1"
     )
 

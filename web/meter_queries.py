@@ -1,4 +1,4 @@
-"""All SQL of the meters' pages; times go in and come out as UTC seconds. The names are those of sinks/tables.py."""
+"""All SQL of the meters' pages; times go in and come out as UTC seconds. The names are those of sinks/tic_tables.py."""
 
 from collections.abc import Iterator
 from typing import Any

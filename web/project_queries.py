@@ -1,4 +1,4 @@
-"""All that the pages of projects ask ClickHouse; times are UTC. The names are those of sinks/tables.py."""
+"""All that the pages of projects ask ClickHouse; times are UTC. The names are those of sinks/meter_tables.py."""
 
 import asyncio
 import json

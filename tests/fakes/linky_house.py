@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from sinks import tables
+from sinks import tables, tic_tables
 from sinks.clickhouse import ClickHouse
 
 BOOT = "b0"
@@ -164,16 +164,16 @@ def insert(db: ClickHouse, table: tables.Table, rows: list[dict[str, Any]]) -> N
 
 
 def fill_frames(db: ClickHouse, meter_id: str, seconds: list[int], **other: Any) -> None:
-    insert(db, tables.TIC_FRAMES_RAW, [frame(meter_id, at_s, at_s, **other) for at_s in seconds])
+    insert(db, tic_tables.TIC_FRAMES_RAW, [frame(meter_id, at_s, at_s, **other) for at_s in seconds])
 
 
 def fill_minutes(db: ClickHouse, rows: list[dict[str, Any]]) -> None:
-    insert(db, tables.TIC_MINUTES_RAW, rows)
+    insert(db, tic_tables.TIC_MINUTES_RAW, rows)
 
 
 _U8, _U16, _U32, _U64, _I64 = pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(), pa.int64()
 _TYPES: dict[str, dict[str, Any]] = {
-    tables.TIC_FRAMES_RAW.name: {
+    tic_tables.TIC_FRAMES_RAW.name: {
         "counter": _U64,
         "second": _U32,
         "meter_second": _U32,
@@ -198,7 +198,7 @@ _TYPES: dict[str, dict[str, Any]] = {
         "log_partition": pa.int32(),
         "rank": _U64,
     },
-    tables.TIC_MINUTES_RAW.name: {
+    tic_tables.TIC_MINUTES_RAW.name: {
         "minute": _U32,
         "version": _U64,
         "frames": _U16,

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.record_part import weather_series
-from sinks import tables
+from sinks import meter_tables, tables
 from sinks.clickhouse import ClickHouse
 
 ZONE = "Europe/Paris"
@@ -87,7 +87,7 @@ def succeed(db: ClickHouse, run: int, project: int, trace: int, failed: int | No
     at = T0 * 1_000_000 + 800 * 86_400_000_000
     status(db, run, project, "SUCCESS")
     texts = {"result": json.dumps(result), "savings": json.dumps(savings), "digest": "d", "origin": "{}"}
-    _insert(db, tables.METER_RESULTS_RAW.name, [{"run": run, "project": project, "computed_at": at, **texts, "version": 1}])
+    _insert(db, meter_tables.METER_RESULTS_RAW.name, [{"run": run, "project": project, "computed_at": at, **texts, "version": 1}])
     models = [
         _model(run, project, trace, "BASELINE", _curve(0, BASELINE_DAYS), _curve(BASELINE_DAYS, DAYS, shift=1.0)),
         _model(run, project, trace, "REPORTING", _curve(BASELINE_DAYS, DAYS), {}),
@@ -96,7 +96,7 @@ def succeed(db: ClickHouse, run: int, project: int, trace: int, failed: int | No
         models.append(
             {**_model(run, project, failed, "BASELINE", {}, {}), "status": "FAILURE", "reasons": ["too few days: 12 of 365"]}
         )
-    _insert(db, tables.METER_MODELS_RAW.name, models)
+    _insert(db, meter_tables.METER_MODELS_RAW.name, models)
 
 
 def _model(run: int, project: int, trace: int, period: str, curve: Any, metered: Any) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def status(db: ClickHouse, run: int, project: int, said: str, traceback: str | N
     """What has become of a run."""
     at = T0 * 1000 + 800 * 86_400_000
     row = {"run": run, "project": project, "status": said, "attempt": 1, "traceback": traceback, "at": at, "version": run}
-    _insert(db, tables.METER_RUN_STATUS_RAW.name, [row])
+    _insert(db, meter_tables.METER_RUN_STATUS_RAW.name, [row])
 
 
 def _insert(db: ClickHouse, table: str, rows: list[dict[str, Any]]) -> None:

@@ -5,44 +5,36 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from confluent_kafka import Producer
 
 from infra import child
 from infra.letters import Letters
-from infra.running import Running
 from infra.settings import Settings
 from schemas import topics
 from schemas.registry import Registry
 from schemas.tic_frame import TicFrame
-from sinks import tables, tic_rows
+from sinks import tic_rows, tic_tables
 from sinks.clickhouse import ClickHouse
 from sinks.migrate import migrate
-from sinks.rebuild import Rebuilder
 from sinks.sink import Sink
 from sinks.tic_rebuild import TicRebuilder
+from tests.at_work import at_work
 from tests.dated import keep_dates
 from tests.tic_minutes import T0, Labels, Log, frame, oracle, status
 from tests.waiting import until
 
 METERS = ("992562000017", "992562000018")
-COLUMNS = ", ".join(tables.TIC_MINUTES_RAW.columns)
+COLUMNS = ", ".join(tic_tables.TIC_MINUTES_RAW.columns)
 
 
 @pytest.fixture
-def settings(
-    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
-) -> Iterator[Settings]:
-    """A broker of the test's own whose frames keep the time that the test gives them."""
-    settings = make_settings(session_timeout_s=6, sink_interval_ms=50, rebuild_interval_s=0.2, partitions=1)
-    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
-    settings.registry_url = registry
-    broker = make_kafka(settings)
+def settings(own_log: Callable[..., Settings]) -> Settings:
+    """A log whose frames keep the time that the test gives them."""
+    settings = own_log(sink_interval_ms=50, rebuild_interval_s=0.2, partitions=1)
     keep_dates(settings.kafka, topics.TIC_FRAMES)
-    yield settings
-    broker.stop()
+    return settings
 
 
 @contextmanager
@@ -61,20 +53,6 @@ def worker(settings: Settings, log: Path) -> Iterator[None]:
         yield
     finally:
         child.kill(process)
-
-
-@contextmanager
-def at_work(*members: Sink | Rebuilder) -> Iterator[None]:
-    threads = [Thread(target=member.work) for member in members]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        for member, thread in zip(members, threads, strict=True):
-            member.stop()
-            thread.join(30)
-            assert not thread.is_alive()
 
 
 def feed(settings: Settings, log: list[tuple[int, TicFrame | bytes]]) -> None:
