@@ -1,12 +1,11 @@
 """Anomalies from a real worker: found, kept through kill -9, and noticed although nothing arrives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
-from infra.running import Running
 from infra.settings import Settings
 from schemas import topics
 from schemas.anomaly import CLOSED, OPEN, Anomaly, decode_anomaly
@@ -25,17 +24,11 @@ Stack = tuple[Settings, Registry]
 
 
 @pytest.fixture
-def stack(
-    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
-) -> Iterator[Stack]:
-    """A broker of the test's own whose readings keep the time that the test gives them; one partition."""
-    settings = make_settings(session_timeout_s=6, publish_interval_s=0.2, partitions=1, anomalies=True)
-    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
-    settings.registry_url = registry
-    broker = make_kafka(settings)
+def stack(registry: str, own_log: Callable[..., Settings]) -> Stack:
+    """A log whose readings keep the time that the test gives them; one partition."""
+    settings = own_log(publish_interval_s=0.2, partitions=1, anomalies=True)
     keep_dates(settings.kafka, topics.READINGS)
-    yield settings, Registry(registry, settings.schema_cache)
-    broker.stop()
+    return settings, Registry(registry, settings.schema_cache)
 
 
 def told(stack: Stack) -> dict[str, Anomaly]:

@@ -1,7 +1,6 @@
 """Copies with other values, on the real parts: each ends up in the table of conflicts, on time or late."""
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ import pytest
 from confluent_kafka import Producer
 
 from infra import child
-from infra.running import Running
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.registry import Registry
@@ -20,6 +18,7 @@ from sinks.clickhouse import ClickHouse
 from sinks.migrate import migrate
 from sinks.rebuild import Rebuilder
 from sinks.sink import Sink
+from tests.at_work import at_work
 from tests.builders import probe, reading
 from tests.waiting import until
 
@@ -28,15 +27,8 @@ SENSOR = "gre000001"
 
 
 @pytest.fixture
-def settings(
-    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
-) -> Iterator[Settings]:
-    settings = make_settings(session_timeout_s=6, sink_interval_ms=50, rebuild_interval_s=0.2, publish_interval_s=0.2)
-    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
-    settings.registry_url = registry
-    running = make_kafka(settings)
-    yield settings
-    running.stop()
+def settings(own_log: Callable[..., Settings]) -> Settings:
+    return own_log(sink_interval_ms=50, rebuild_interval_s=0.2, publish_interval_s=0.2)
 
 
 @pytest.fixture
@@ -47,18 +39,6 @@ def store(settings: Settings) -> Iterator[ClickHouse]:
         yield store
     finally:
         store.close()
-
-
-@contextmanager
-def at_work(member: Sink | Rebuilder) -> Iterator[None]:
-    thread = threading.Thread(target=member.work)
-    thread.start()
-    try:
-        yield
-    finally:
-        member.stop()
-        thread.join(30)
-        assert not thread.is_alive()
 
 
 @contextmanager

@@ -5,12 +5,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from infra import programs
-from infra.running import Running
 from infra.settings import Settings
 from producers.simulate.actions import Action, Answer
 from producers.simulate.clock import Clock
@@ -31,16 +30,8 @@ DRIFT = 60e-6
 
 
 @pytest.fixture
-def stack(
-    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
-) -> Iterator[Settings]:
-    """A broker and a data folder of the test's own, with the schemas of the shared registry."""
-    settings = make_settings(session_timeout_s=6, publish_interval_s=0.2, sink_interval_ms=50, rebuild_interval_s=0.5)
-    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
-    settings.registry_url = registry
-    broker = make_kafka(settings)
-    yield settings
-    broker.stop()
+def stack(own_log: Callable[..., Settings]) -> Settings:
+    return own_log(publish_interval_s=0.2, sink_interval_ms=50, rebuild_interval_s=0.5)
 
 
 class Sensor:

@@ -14,7 +14,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from infra import child
 from infra.cli import powermon
 from infra.errors import PowermonError
-from infra.running import Running
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.dead_letter import VALUE_MAX, DeadLetter, decode_letter
@@ -31,21 +30,11 @@ SENSOR = "gre000001"
 
 
 @pytest.fixture
-def settings(
-    make_kafka: Callable[..., Running],
-    make_settings: Callable[..., Settings],
-    registry: str,
-    stack_settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Settings]:
-    settings = make_settings(session_timeout_s=6, publish_interval_s=0.2)
-    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
-    settings.registry_url = registry
-    running = make_kafka(settings)
+def settings(own_log: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    settings = own_log(publish_interval_s=0.2)
     for name in ("data", "kafka_port", "registry_url", "session_timeout_s", "publish_interval_s", "worker_port"):
         monkeypatch.setenv(f"POWERMON_{name.upper()}", str(getattr(settings, name)))
-    yield settings
-    running.stop()
+    return settings
 
 
 def publish(settings: Settings, topic: topics.Topic, messages: list[tuple[bytes, bytes]]) -> None:

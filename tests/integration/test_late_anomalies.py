@@ -1,13 +1,12 @@
 """Anomalies of what came late, on the real parts; and what other thresholds would have found in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
 import pytest
 
-from infra.running import Running
 from infra.settings import Settings
 from schemas import topics
 from schemas.anomaly import CLOSED, WITHDRAWN, Anomaly
@@ -20,12 +19,13 @@ from sinks.sink import Sink
 from streams.catalog.commands import RegisterSensor
 from streams.catalog.limits import CatalogLimits
 from streams.core.anomaly.again import Stretch
+from tests.at_work import at_work
 from tests.builders import probe, reading
 from tests.fakes import website
 from tests.fakes.anomalies import anomaly
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.website import Website
-from tests.integration.test_conflicts import at_work, send, worker
+from tests.integration.test_conflicts import send, worker
 from tests.waiting import until
 
 SENSOR, T0 = "late000001", 1_780_000_200
@@ -33,15 +33,8 @@ DIP_MV = 180_000
 
 
 @pytest.fixture
-def settings(
-    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
-) -> Iterator[Settings]:
-    settings = make_settings(session_timeout_s=6, sink_interval_ms=50, rebuild_interval_s=0.2, publish_interval_s=0.2)
-    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
-    settings.registry_url = registry
-    running = make_kafka(settings)
-    yield settings
-    running.stop()
+def settings(own_log: Callable[..., Settings]) -> Settings:
+    return own_log(sink_interval_ms=50, rebuild_interval_s=0.2, publish_interval_s=0.2)
 
 
 def states(db: ClickHouse) -> set[tuple[str, int, str]]:

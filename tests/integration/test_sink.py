@@ -13,7 +13,6 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from infra import child, embedded
-from infra.running import Running
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.power_minute import PROBE_FIELDS
@@ -33,16 +32,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "sensor_hour"
 
 
 @pytest.fixture
-def settings(
-    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
-) -> Iterator[Settings]:
-    """A broker and a data folder of the test's own, with the schemas of the shared registry."""
-    settings = make_settings(session_timeout_s=6, sink_interval_ms=50, rebuild_interval_s=0.2, instance="one")
-    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
-    settings.registry_url = registry
-    running = make_kafka(settings)
-    yield settings
-    running.stop()
+def settings(own_log: Callable[..., Settings]) -> Settings:
+    return own_log(sink_interval_ms=50, rebuild_interval_s=0.2, instance="one")
 
 
 @pytest.fixture

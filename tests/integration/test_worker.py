@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from infra import child
-from infra.running import Running
 from infra.settings import Settings
 from schemas import topics, wire
 from schemas.registry import Registry
@@ -27,17 +26,11 @@ Stack = tuple[Settings, Registry]
 
 
 @pytest.fixture
-def stack(
-    make_kafka: Callable[..., Running], make_settings: Callable[..., Settings], registry: str, stack_settings: Settings
-) -> Iterator[Stack]:
-    """A broker of the test's own whose readings keep the time that the test gives them; schemas of the shared registry."""
-    settings = make_settings(session_timeout_s=6, publish_interval_s=0.2)
-    settings.schema_cache.write_bytes(stack_settings.schema_cache.read_bytes())
-    settings.registry_url = registry
-    broker = make_kafka(settings)
+def stack(registry: str, own_log: Callable[..., Settings]) -> Stack:
+    """A log whose readings keep the time that the test gives them."""
+    settings = own_log(publish_interval_s=0.2)
     keep_dates(settings.kafka, topics.READINGS)
-    yield settings, Registry(registry, settings.schema_cache)
-    broker.stop()
+    return settings, Registry(registry, settings.schema_cache)
 
 
 class Worker:
