@@ -102,9 +102,9 @@ class World:
         assert self.office is not None
         self.sent = []
         for name, desk in self.office.desks.items():
-            if (record := desk.due(T0 + second)) is not None:
+            if (record := desk.out.due(T0 + second)) is not None:
                 if not self.takes(name, second):
-                    desk.failed(record.id, "503", None, 0.5, T0 + second)
+                    desk.out.failed(record.id, "503", None, 0.5, T0 + second)
                     continue
                 assert record == self.kept[record.id], "only what is safe is sent"
                 self.heard.append((second, name, json.loads(record.body)))
@@ -113,7 +113,7 @@ class World:
     def _settle(self, second: int) -> None:
         assert self.office is not None
         for name, id in self.sent:
-            self.office.desks[name].delivered(id, T0 + second)
+            self.office.desks[name].out.delivered(id, T0 + second)
 
     def told(self, receiver: str = "ops") -> list[tuple[str, int]]:
         """Transition and number of sources of each message, repetitions left out."""

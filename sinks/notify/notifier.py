@@ -159,7 +159,7 @@ class Notifier:
                 await asyncio.to_thread(self._commit, member, moved)
                 committed |= moved
             self._problem = None
-            metrics.WAITING.set(sum(desk.waiting() for desk in office.desks.values()))
+            metrics.WAITING.set(sum(desk.out.waiting() for desk in office.desks.values()))
             senders.send(office, audience)
             if len(messages) < BATCH:
                 await asyncio.sleep(TICK_S)

@@ -9,7 +9,7 @@ from schemas import topics, wire
 from schemas.notification import Notification, decode_notification
 from schemas.registry import Registry
 from sinks.broker import LogUnavailable, SafeProducer
-from streams.core.notices.desk import Changed
+from streams.core.notices.outgoing import Changed
 
 _ASK_S = 10.0
 _STUCK_S = 30.0

@@ -45,7 +45,7 @@ class Senders:
             if name in self._tasks and self._tasks[name].done():
                 self._tasks.pop(name).result()
             free = name not in self._tasks and name in audience.receivers
-            record = desk.due(self._clock()) if free else None
+            record = desk.out.due(self._clock()) if free else None
             if record is not None:
                 self._tasks[name] = asyncio.create_task(self._one(desk, record))
 
@@ -59,7 +59,7 @@ class Senders:
     async def _one(self, desk: Desk, record: Notification) -> None:
         receiver, _ = self._audience.receivers[desk.receiver]
         try:
-            states = document.states(desk.heads(record)) if receiver.channel == "mqtt" else {}
+            states = document.states(desk.out.heads(record)) if receiver.channel == "mqtt" else {}
             words = self._speak(document.parsed(record.body), receiver)
             message = channel.Message(record.id, record.body, words, states)
             verdict = await self._channel(receiver).send(message)
@@ -76,16 +76,16 @@ class Senders:
         about = {"receiver": receiver.receiver_id, "notice": record.id, "reason": verdict.reason}
         now_s = self._clock()
         if verdict.outcome == channel.SENT:
-            desk.delivered(record.id, now_s)
+            desk.out.delivered(record.id, now_s)
             return
         if verdict.outcome == channel.RETRY:
             # Not a secret: only receivers that failed together should not come again together.
-            pause_s = desk.failed(record.id, verdict.reason, verdict.retry_after_s, random.random(), now_s)  # noqa: S311
+            pause_s = desk.out.failed(record.id, verdict.reason, verdict.retry_after_s, random.random(), now_s)  # noqa: S311
             if pause_s is not None:
                 log.warning("a receiver did not take a message; it is tried again", **about, after_s=round(pause_s))
                 return
         else:
-            desk.refused(record.id, verdict.reason, now_s)
+            desk.out.refused(record.id, verdict.reason, now_s)
         metrics.GIVEN_UP.labels(receiver.channel).inc()
         log.error("a message is given up", **about)
         if verdict.outcome == channel.GONE:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.anomaly import NOTICE, SEVERE, Anomaly
 from streams.core.notices import retry
-from streams.core.notices.desk import KEEP_S, MEMBERS_MAX
+from streams.core.notices.desk import MEMBERS_MAX
+from streams.core.notices.outgoing import KEEP_S
 from streams.core.notices.quiet import Span
 from streams.core.notices.rules import Place, Rules
 from tests.notices import STEPS, World, anomaly, withdrawn

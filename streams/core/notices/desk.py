@@ -13,7 +13,6 @@ from schemas import anomaly as anomalies
 from schemas.anomaly import CLOSED, SEVERE
 from schemas.notification import (
     BEGAN,
-    DELIVERED,
     DONE,
     DUE,
     ENDED,
@@ -30,8 +29,9 @@ from schemas.notification import (
     Notification,
     NotifiedAnomaly,
 )
-from streams.core.notices import document, retry
+from streams.core.notices import document
 from streams.core.notices.document import notice_id
+from streams.core.notices.outgoing import DONE_WITH, Outgoing
 from streams.core.notices.rules import Place, Rules
 
 WINDOW_S = 60.0
@@ -49,17 +49,8 @@ SUMMARY_EVERY_S = 600.0
 REMEMBER_S = 7200.0
 """A group that is over is known so much longer: longer than anything of it may come again."""
 
-KEEP_S = 7 * 86_400.0
-"""How long messages that are done with stay in the log."""
-
 MEMBERS_MAX = 1000
 """Anomalies of one group: a record must fit a message of the log."""
-
-_HOUR_S = 3600.0
-_DONE_WITH = (DELIVERED, GIVEN_UP, SUMMED)
-
-Changed = dict[str, Notification | None]
-"""Records to be written, by id; None: it may go."""
 
 
 @dataclass(slots=True)
@@ -73,7 +64,7 @@ class _Pending:
 
 
 class Desk:
-    """The state of one receiver.
+    """The state of one receiver; `out` holds its messages.
 
     Args:
         receiver: its id.
@@ -84,15 +75,13 @@ class Desk:
 
     def __init__(self, receiver: str, rules: Rules, records: Iterable[Notification], now_s: float) -> None:
         self.receiver, self.rules = receiver, rules
-        self.records = {record.id: record for record in records}
-        self.changed: Changed = {}
+        self.out = Outgoing(records)
         self._pending: dict[str, _Pending] = {}
         self._group_of: dict[str, str] = {}
         self._moved_s: dict[str, float] = {}  # when an anomaly of the group last changed
-        self._next_s: dict[str, float] = {}  # of messages that were not taken
         self._late_upto: dict[int, int] = {}
         self._members: dict[str, dict[str, NotifiedAnomaly]] = {}
-        for record in self.records.values():
+        for record in self.out.records.values():
             if record.stage in (OPEN, OVER):
                 self._know(record, now_s)
             if record.transition == LATE:
@@ -107,11 +96,11 @@ class Desk:
             at: partition and offset in the log of anomalies.
         """
         group = self._group_of.get(one.id)
-        if group is not None and not (one.state == anomalies.OPEN and self.records[group].stage == OVER):
+        if group is not None and not (one.state == anomalies.OPEN and self.out.records[group].stage == OVER):
             if self._members[group][one.id] != one:
                 self._members[group][one.id] = one
                 self._moved_s[group] = now_s
-                self._put(replace(self.records[group], members=tuple(self._members[group].values())))
+                self.out.put(replace(self.out.records[group], members=tuple(self._members[group].values())))
             return
         if one.state == anomalies.WITHDRAWN or not self.rules.wants(one, place):
             self._pending.pop(one.id, None)
@@ -135,12 +124,9 @@ class Desk:
             self._begin(members, place, now_s)
         for group in list(self._moved_s):
             if now_s - self._moved_s[group] >= self.rules.hold_s:
-                self._follow(self.records[group], now_s)
+                self._follow(self.out.records[group], now_s)
         self._sum_up(now_s)
-        for record in list(self.records.values()):
-            if record.state in _DONE_WITH and record.stage in ("", DONE) and now_s - record.changed_ms / 1000 > KEEP_S:
-                del self.records[record.id]
-                self.changed[record.id] = None
+        self.out.forget_old(now_s)
 
     def needs(self) -> Iterator[tuple[int, int]]:
         """Partition and offset of each anomaly that must be read again after a crash."""
@@ -150,64 +136,7 @@ class Desk:
         """The receiver is gone, and all that was known of it."""
         self._pending.clear()
         self._moved_s.clear()
-        self.changed = dict.fromkeys(self.records)
-        self.records.clear()
-
-    # ---- what goes out
-
-    def due(self, now_s: float) -> Notification | None:
-        """The message to send now; those of one group keep their order, and none is sent before it is in the log."""
-        blocked: set[str] = set()
-        for record in sorted(self.records.values(), key=lambda one: one.made_ms):
-            if record.state != DUE or record.group in blocked:
-                continue
-            if record.id not in self.changed and self._next_s.get(record.id, now_s) <= now_s:
-                return record
-            blocked.add(record.group)
-        return None
-
-    def waiting(self) -> int:
-        """Messages that are due, or held for a summary."""
-        return sum(one.state in (DUE, HELD) and one.transition != LATE for one in self.records.values())
-
-    def heads(self, record: Notification) -> list[Notification]:
-        """The first messages of the groups that a message is about."""
-        covered = [self.records[id] for id in record.covers if id in self.records] or [record]
-        groups = dict.fromkeys(one.group for one in covered)
-        return [self.records[group] for group in groups if group in self.records]
-
-    def delivered(self, id: str, now_s: float) -> None:
-        """The receiver has taken it."""
-        if (record := self.records.get(id)) is not None:
-            self._settle(record, DELIVERED, "", now_s, record.attempts + 1)
-
-    def refused(self, id: str, reason: str, now_s: float) -> None:
-        """The receiver will never take it; what follows on it is not told either."""
-        record = self.records.get(id)
-        if record is None:
-            return
-        self._settle(record, GIVEN_UP, reason, now_s, record.attempts + 1)
-        if record.stage:
-            for other in list(self.records.values()):
-                if other.group == id and other.id != id and other.state in (DUE, HELD):
-                    self._settle(other, GIVEN_UP, "what it follows on was given up", now_s)
-
-    def failed(self, id: str, reason: str, asked_s: float | None, chance: float, now_s: float) -> float | None:
-        """The receiver did not take it this time.
-
-        Returns:
-            seconds until the next attempt; None: given up.
-        """
-        record = self.records.get(id)
-        if record is None:
-            return None
-        if retry.given_up(record.made_ms / 1000, now_s):
-            self.refused(id, reason, now_s)
-            return None
-        pause_s = retry.pause_s(record.attempts + 1, asked_s, chance)
-        self._next_s[id] = now_s + pause_s
-        self._put(replace(record, attempts=record.attempts + 1, reason=reason, changed_ms=int(now_s * 1000)))
-        return pause_s
+        self.out.clear()
 
     # ---- inside
 
@@ -216,17 +145,9 @@ class Desk:
         self._group_of |= dict.fromkeys(self._members[head.id], head.id)
         self._moved_s[head.id] = now_s
 
-    def _put(self, record: Notification) -> None:
-        self.records[record.id] = self.changed[record.id] = record
-
-    def _settle(self, record: Notification, state: str, reason: str, now_s: float, attempts: int | None = None) -> None:
-        tried = record.attempts if attempts is None else attempts
-        self._next_s.pop(record.id, None)
-        self._put(replace(record, state=state, reason=reason, attempts=tried, changed_ms=int(now_s * 1000)))
-
     def _forget(self, group: str, anomaly: str) -> None:
         del self._group_of[anomaly], self._members[group][anomaly]
-        self._put(replace(self.records[group], members=tuple(self._members[group].values())))
+        self.out.put(replace(self.out.records[group], members=tuple(self._members[group].values())))
 
     def _ripe(self, now_s: float) -> Iterator[tuple[list[NotifiedAnomaly], Place]]:
         """Groups of anomalies that have lasted long enough, and that no more are waited for."""
@@ -244,7 +165,7 @@ class Desk:
     def _begin(self, members: list[NotifiedAnomaly], place: Place, now_s: float) -> None:
         transition = BEGAN if any(one.state == anomalies.OPEN for one in members) else HAPPENED
         times = 0
-        while (id := notice_id(self.receiver, members[0].id, times)) in self.records:
+        while (id := notice_id(self.receiver, members[0].id, times)) in self.out.records:
             times += 1
         for one in members:
             del self._pending[one.id]
@@ -252,8 +173,8 @@ class Desk:
         body = document.text(document.group(members, place, transition), id=id, group=id, receiver=self.receiver)
         record = self._made(id, id, transition, body, now_s, severe)
         stage = OPEN if transition == BEGAN else OVER
-        self._put(replace(record, stage=stage, place=json.dumps(asdict(place), sort_keys=True), members=tuple(members)))
-        self._know(self.records[id], now_s)
+        self.out.put(replace(record, stage=stage, place=json.dumps(asdict(place), sort_keys=True), members=tuple(members)))
+        self._know(self.out.records[id], now_s)
 
     def _made(self, id: str, group: str, transition: str, body: str, now_s: float, severe: bool) -> Notification:
         at_ms = int(now_s * 1000)
@@ -264,12 +185,7 @@ class Desk:
     def _state(self, severe: bool, now_s: float) -> str:
         """Whether a message may go now, or waits for a summary."""
         quiet = self.rules.quiet_until(now_s) is not None and not (severe and self.rules.severe_passes)
-        return HELD if quiet or self._sent_in_hour(now_s) >= self.rules.per_hour else DUE
-
-    def _sent_in_hour(self, now_s: float) -> int:
-        since_ms = (now_s - _HOUR_S) * 1000
-        sent = (DUE, DELIVERED, GIVEN_UP)
-        return sum(one.made_ms > since_ms and one.state in sent and one.transition != SUMMARY for one in self.records.values())
+        return HELD if quiet or self.out.sent_in_hour(now_s) >= self.rules.per_hour else DUE
 
     def _follow(self, head: Notification, now_s: float) -> None:
         """Tell what became of a group, when that is to be told."""
@@ -278,18 +194,18 @@ class Desk:
         if head.stage == OPEN:
             if not states[anomalies.OPEN]:
                 self._tell(head, WITHDRAWN if none == len(head.members) else ENDED, now_s)
-                self._put(replace(self.records[head.id], stage=OVER, withdrawn=none))
+                self.out.put(replace(self.out.records[head.id], stage=OVER, withdrawn=none))
             elif states[CLOSED] and not head.partly and now_s - self._moved_s[head.id] >= PARTLY_S:
                 self._tell(head, PARTLY, now_s)
-                self._put(replace(self.records[head.id], partly=True))
+                self.out.put(replace(self.out.records[head.id], partly=True))
         elif none > head.withdrawn and all(one.final or one.state == anomalies.WITHDRAWN for one in head.members):
             self._tell(head, WITHDRAWN, now_s)
-            self._put(replace(self.records[head.id], withdrawn=none))
-        elif now_s - self._moved_s[head.id] >= REMEMBER_S and head.state in _DONE_WITH:
+            self.out.put(replace(self.out.records[head.id], withdrawn=none))
+        elif now_s - self._moved_s[head.id] >= REMEMBER_S and head.state in DONE_WITH:
             for one in self._members.pop(head.id):
                 del self._group_of[one]
             del self._moved_s[head.id]
-            self._put(replace(head, stage=DONE, members=(), changed_ms=int(now_s * 1000)))
+            self.out.put(replace(head, stage=DONE, members=(), changed_ms=int(now_s * 1000)))
 
     def _tell(self, head: Notification, transition: str, now_s: float) -> None:
         """A message that follows on another. What waits for a summary is told there as it is by then."""
@@ -298,37 +214,37 @@ class Desk:
         done = sum(one.state == anomalies.WITHDRAWN for one in head.members) if transition == WITHDRAWN else ""
         id = notice_id(head.id, transition, done)
         body = document.text(self._document(head, transition), id=id, group=head.id, receiver=self.receiver)
-        self._put(self._made(id, head.id, transition, body, now_s, head.severe))
+        self.out.put(self._made(id, head.id, transition, body, now_s, head.severe))
 
     def _document(self, head: Notification, transition: str) -> document.Document:
         return document.group(head.members, Place(**json.loads(head.place)), transition)
 
     def _sum_up(self, now_s: float) -> None:
         """Tell in one message what was held, when it is no longer quiet."""
-        held = [one for one in self.records.values() if one.state == HELD]
+        held = [one for one in self.out.records.values() if one.state == HELD]
         told = [one for one in held if one.transition != LATE]
         if not told or self.rules.quiet_until(now_s) is not None:
             return
-        last_s = max((one.made_ms / 1000 for one in self.records.values() if one.transition == SUMMARY), default=0.0)
+        last_s = max((one.made_ms / 1000 for one in self.out.records.values() if one.transition == SUMMARY), default=0.0)
         if now_s - last_s < SUMMARY_EVERY_S:
             return
-        heads = [self.records[group] for group in dict.fromkeys(one.group for one in told)]
+        heads = [self.out.records[group] for group in dict.fromkeys(one.group for one in told)]
         real = [one for one in heads if one.members and not (_new(one) and _word(one) == WITHDRAWN)]
         late: Counter[str] = Counter()
         for one in held if real else told:
             late.update(_late(one)[0] if one.transition == LATE else {})
-            self._settle(one, SUMMED, "" if real else "none of it was one in the end", now_s)
+            self.out.settle(one, SUMMED, "" if real else "none of it was one in the end", now_s)
         if real:
             groups = [self._document(one, _word(one)) for one in real]
             since_ms = min(one.made_ms for one in told)
             id = notice_id(self.receiver, SUMMARY, min(one.id for one in told))
             body = document.text(document.summary(groups, late, since_ms), id=id, group=id, receiver=self.receiver)
             summary = self._made(id, id, SUMMARY, body, now_s, any(one.severe for one in real))
-            self._put(replace(summary, state=DUE, covers=tuple(one.id for one in held)))
+            self.out.put(replace(summary, state=DUE, covers=tuple(one.id for one in held)))
             for one in real:  # what a summary says of a group is not told again
                 states = Counter(member.state for member in one.members)
                 stage = one.stage if states[anomalies.OPEN] else OVER
-                self._put(replace(self.records[one.id], stage=stage, withdrawn=states[anomalies.WITHDRAWN]))
+                self.out.put(replace(self.out.records[one.id], stage=stage, withdrawn=states[anomalies.WITHDRAWN]))
 
     def _count_late(self, one: NotifiedAnomaly, at: tuple[int, int], now_s: float) -> None:
         partition, offset = at
@@ -336,22 +252,22 @@ class Desk:
             return
         self._late_upto[partition] = offset
         at_ms = int(now_s * 1000)
-        known = next((one for one in self.records.values() if one.transition == LATE and one.state == HELD), None)
+        known = next((one for one in self.out.records.values() if one.transition == LATE and one.state == HELD), None)
         if known is None:
             id = notice_id(self.receiver, LATE, partition, offset)
             known = Notification(id, self.receiver, id, LATE, HELD, at_ms, at_ms, body='{"rules": {}, "upto": {}}')
         rules, upto = _late(known)
         rules[one.rule] = rules.get(one.rule, 0) + 1
         upto[str(partition)] = offset
-        self._put(replace(known, changed_ms=at_ms, body=json.dumps({"rules": rules, "upto": upto}, sort_keys=True)))
+        self.out.put(replace(known, changed_ms=at_ms, body=json.dumps({"rules": rules, "upto": upto}, sort_keys=True)))
 
     def _close(self, reason: str, now_s: float) -> None:
         self._pending.clear()
-        for record in list(self.records.values()):
+        for record in list(self.out.records.values()):
             if record.state in (HELD, DUE):
-                self._settle(record, GIVEN_UP, reason, now_s)
+                self.out.settle(record, GIVEN_UP, reason, now_s)
             if record.stage in (OPEN, OVER):
-                self._put(replace(self.records[record.id], stage=DONE, members=()))
+                self.out.put(replace(self.out.records[record.id], stage=DONE, members=()))
         self._moved_s.clear()
         self._group_of.clear()
         self._members.clear()

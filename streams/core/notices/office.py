@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from schemas.anomaly import Anomaly
 from schemas.notification import Notification, notified
-from streams.core.notices.desk import Changed, Desk
+from streams.core.notices.desk import Desk
+from streams.core.notices.outgoing import Changed
 from streams.core.notices.rules import Place, Rules
 
 
@@ -34,7 +35,7 @@ class Office:
         for name in [one for one in self.desks if one not in rules]:
             desk = self.desks.pop(name)
             desk.remove()
-            self._gone |= desk.changed
+            self._gone |= desk.out.changed
         for name, wanted in rules.items():
             if name in self.desks:
                 self.desks[name].rules = wanted
@@ -59,12 +60,12 @@ class Office:
         """Records to be kept, by id; None: it may be removed."""
         found = dict(self._gone)
         for desk in self.desks.values():
-            found |= desk.changed
+            found |= desk.out.changed
         return found
 
     def kept(self, changes: Changed) -> None:
         """These records are safe."""
-        for held in (self._gone, *(desk.changed for desk in self.desks.values())):
+        for held in (self._gone, *(desk.out.changed for desk in self.desks.values())):
             for id, record in changes.items():
                 if id in held and held[id] is record:
                     del held[id]
