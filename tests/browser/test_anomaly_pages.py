@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from infra.settings import Settings
 from schemas.anomaly import WITHDRAWN
 from streams.catalog.commands import RegisterSensor
+from tests.accessible import faults
 from tests.browser_columns import column
 from tests.fakes import house, website
 from tests.fakes.anomalies import anomaly, fill, sag
@@ -61,8 +61,7 @@ def whats(page: Page) -> list[str]:
 def test_axe_finds_nothing_serious_and_a_phone_scrolls_only_down(open_page: OpenPage, path: str) -> None:
     for size, scheme, width in (("laptop", "light", 1400), ("phone", "dark", 390)):
         page = open_page(path, size=size, scheme=scheme)
-        found = [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+        assert faults(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

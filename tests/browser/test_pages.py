@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from infra.settings import Settings
 from streams.catalog.commands import PutReceiver, RegisterSensor, SwitchOffReceiver
 from streams.core.notices.rules import Rules
+from tests.accessible import faults
 from tests.fakes import house, website
 from tests.fakes.replays import FakeReplays
 from tests.fakes.website import Website
@@ -64,13 +64,7 @@ def test_axe_finds_nothing_serious_and_a_phone_scrolls_only_down(site: Website, 
         admin.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         admin.goto(site.url + path)
         admin.wait_for_load_state("load")
-        violations = Axe().run(admin).response["violations"]
-        found += [
-            f"{scheme} {one['id']}: {node['target']} {node.get('failureSummary', '')[:200]}"
-            for one in violations
-            if one["impact"] in ("serious", "critical")
-            for node in one["nodes"]
-        ]
+        found += [f"{scheme} {fault}" for fault in faults(admin)]
         assert admin.evaluate("document.documentElement.scrollWidth") <= width
     assert found == []
 
