@@ -62,10 +62,8 @@ class NotificationsApi:
         ]
 
     async def every(self, request: web.Request) -> web.Response:
-        part = page(request)
         found = sorted(self._catalog.state.receivers.values(), key=lambda one: one.receiver_id)
-        receivers = [facts(one) for one in part.of(found)]
-        return web.json_response({"total": len(found), "limit": part.limit, "offset": part.offset, "receivers": receivers})
+        return page(request).answer("receivers", found, facts)
 
     async def show(self, request: web.Request) -> web.Response:
         return web.json_response(facts(self._receiver(request)))

@@ -1,8 +1,8 @@
 """One operation of the REST API: its handler, who may use it, and what the document says of it, in one place."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -12,6 +12,8 @@ from streams.catalog.admin.fields import FieldError
 from streams.catalog.outcome import Outcome
 from web.auth import problem
 from web.identity import IDENTITY
+
+T = TypeVar("T")
 
 Document = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -152,8 +154,14 @@ class Page:
     limit: int
     offset: int
 
-    def of(self, rows: list[Any]) -> list[Any]:
-        return rows[self.offset : self.offset + self.limit]
+    def answer(self, member: str, found: Sequence[T], facts: Callable[[T], Document]) -> web.Response:
+        """This part of what was found, as `schemas.listing` describes it.
+
+        Args:
+            facts: of one, as they are shown.
+        """
+        rows = [facts(one) for one in found[self.offset : self.offset + self.limit]]
+        return web.json_response({"total": len(found), "limit": self.limit, "offset": self.offset, member: rows})
 
 
 LIMIT, LIMIT_MOST = 100, 10_000

@@ -49,8 +49,7 @@ class SitesApi:
             for _, site in sorted(state.sites.items())
             if any(wanted in text.casefold() for text in (site.site_id, site.name, site.address))
         ]
-        sites = [site_facts(state, site) for site in part.of(found)]
-        return web.json_response({"total": len(found), "limit": part.limit, "offset": part.offset, "sites": sites})
+        return part.answer("sites", found, lambda site: site_facts(state, site))
 
     async def show(self, request: web.Request) -> web.Response:
         return web.json_response(self._facts(request.match_info["site_id"]))

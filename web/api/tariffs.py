@@ -72,10 +72,8 @@ class TariffsApi:
         ]
 
     async def every(self, request: web.Request) -> web.Response:
-        part = page(request)
         found = sorted(self._catalog.state.tariffs.values(), key=lambda tariff: tariff.tariff_id)
-        tariffs = [tariff_facts(tariff) for tariff in part.of(found)]
-        return web.json_response({"total": len(found), "limit": part.limit, "offset": part.offset, "tariffs": tariffs})
+        return page(request).answer("tariffs", found, tariff_facts)
 
     async def plans(self, _: web.Request) -> web.Response:
         texts = {name: built_in.text(name) for name in built_in.BUILT_IN}

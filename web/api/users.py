@@ -86,8 +86,7 @@ class UsersApi:
     async def every(self, request: web.Request) -> web.Response:
         wanted, part = request.query.get("q", "")[:64].casefold(), page(request)
         found = [user for name, user in sorted(self._catalog.state.users.items()) if wanted in name]
-        users = [user_facts(user) for user in part.of(found)]
-        return web.json_response({"total": len(found), "limit": part.limit, "offset": part.offset, "users": users})
+        return part.answer("users", found, user_facts)
 
     async def add(self, request: web.Request) -> web.Response:
         said, password = await members(request), grants.new_password()
@@ -125,9 +124,7 @@ class UsersApi:
     async def tokens(self, request: web.Request) -> web.Response:
         name, part = request.match_info["name"], page(request)
         self._facts(name)
-        found = tokens_of(self._catalog.state, name)
-        tokens = [user_token_facts(token) for token in part.of(found)]
-        return web.json_response({"total": len(found), "limit": part.limit, "offset": part.offset, "tokens": tokens})
+        return part.answer("tokens", tokens_of(self._catalog.state, name), user_token_facts)
 
     async def issue(self, request: web.Request) -> web.Response:
         name, said = request.match_info["name"], await members(request, ("scope", "days"))
