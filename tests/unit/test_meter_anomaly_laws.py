@@ -133,6 +133,17 @@ def test_the_intervals_are_those_of_the_oracle(log: Log) -> None:
     assert told(log, []) == expected(log)
 
 
+def test_a_clock_that_goes_wrong_again_is_measured_from_then_on() -> None:
+    degraded = {t: t < 5 or t >= 70 for t in (*range(5), *range(5, 70, 9), *range(70, 75))}
+    labels = {"EAST": 50_000, "SINSTS": 0, "PREF": 6}
+    log = [
+        ((QUARTER + t + 1) * 1000, replace(frame(QUARTER + t, k, labels), clock_degraded=bad))
+        for k, (t, bad) in enumerate(degraded.items())
+    ]
+    assert told(log, []) == expected(log)
+    assert sorted(int(str(one[4])) for one in told(log, []) if one[0] == "clock_degraded") == [5, 5]
+
+
 @given(logs(), st.lists(st.integers(1, 250), max_size=12))
 @settings(max_examples=15)
 def test_no_cut_changes_a_final_interval(log: Log, cuts: list[int]) -> None:

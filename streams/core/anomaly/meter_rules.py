@@ -231,7 +231,7 @@ class _Work:
         apparent = _first_of(table, _APPARENT)
         self._over_power(spans, table, apparent, good)
         for second in at[table[:, DEGRADED] == 1].tolist():
-            span = spans.get(CLOCK)
+            span = self._open(spans, CLOCK, second)
             self._moment(spans, CLOCK, second, second + 1 - (span.start if span else second), 0)
         lost = self._lost(table, boots)
         if until_s >= minute_s + MINUTE_S:
@@ -249,10 +249,16 @@ class _Work:
             last=last,
         )
 
-    def _moment(self, spans: dict[str, Span], rule: str, second: int, value: int, limit: int) -> None:
+    def _open(self, spans: dict[str, Span], rule: str, second: int) -> Span | None:
+        """The interval that this second goes on with; one before it that it does not join is ended."""
         span = spans.get(rule)
         if span is not None and second - span.last > _JOIN_S[rule] + 1:
             self.ended += _over(spans, rule, self._limits)
+            return None
+        return span
+
+    def _moment(self, spans: dict[str, Span], rule: str, second: int, value: int, limit: int) -> None:
+        self._open(spans, rule, second)
         _extend(spans, rule, second, second, value, limit, away=abs(value))
 
     def _over_power(self, spans: dict[str, Span], table: Int64s, apparent: Int64s, good: Bools) -> None:
