@@ -1,6 +1,7 @@
 """A stack of real parts under `powermon up`, on a folder and ports of its own, for tests that break it."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer, KafkaException, Producer
 
 from infra import child
+from infra.cli.sql import ask, token
 from infra.programs import environment
 from infra.settings import Settings
 from schemas import topics
@@ -51,7 +53,10 @@ class Stack:
         return done.stdout
 
     def rows(self, sql: str) -> Rows:
-        return [json.loads(line) for line in self.run("sql", sql, "--format", "JSONEachRow").splitlines()]
+        """What `powermon sql` prints, without a process for each question."""
+        answer = io.BytesIO()
+        ask(self.settings.web, token(self.settings), sql, "JSONEachRow", answer)
+        return [json.loads(line) for line in answer.getvalue().splitlines()]
 
     def kill(self, name: str) -> None:
         """End one process as a crash would; one that is down is waited for."""

@@ -9,16 +9,17 @@ DEADLINE_S = 30.0
 
 
 def until(condition: Callable[[], bool], what: str, timeout_s: float = DEADLINE_S) -> None:
-    """Wait for a condition that another process or thread brings about.
+    """Wait for a condition that another process or thread brings about; who waits long asks less often.
 
     Args:
         what: named when it does not come.
     """
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     pause = threading.Event()
     while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
-        pause.wait(0.05)
+        waited_s = time.monotonic() - began
+        assert waited_s < timeout_s, f"not within {timeout_s:.0f} s: {what}"
+        pause.wait(min(0.5, max(0.05, waited_s / 20)))
 
 
 def exists(pid: int) -> bool:

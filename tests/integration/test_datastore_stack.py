@@ -292,6 +292,19 @@ def test_the_tutorial_as_it_stands_in_the_documentation(client: Client, tmp_path
     assert normal["value"] == pytest.approx(365 * 8, rel=0.001)
 
 
+def test_runs_of_every_project_and_of_a_block_are_asked_for(stack: Stack, client: Client) -> None:
+    one, two = (client.post("/projects/", {"project_id": f"asked-{k}", "project_owner": 1}).json()["id"] for k in (1, 2))
+    block = client.post("/project_blocks/", {"name": "asked", "projects": [two]}).json()["id"]
+    (line,) = stack.run("run-meter", "--block", str(block)).splitlines()
+    (run,) = client.get(f"/project_runs/?projects={two}").json()
+    assert line == f"project {two}: run {run['id']}"
+    said = stack.run("run-meter").splitlines()
+    assert len(said) == len(client.get("/projects/").json())
+    assert len(client.get(f"/project_runs/?projects={one}").json()) == 1
+    for project in (one, two):
+        assert client.delete(f"/projects/{project}/").status_code == 204
+
+
 # ---- kill -9
 
 
@@ -444,16 +457,3 @@ def test_what_one_server_answered_the_other_knows(client: Client, second: str) -
     assert other.get(f"/registry/connections/{made['id']}/").json() == made
     headers = {"Authorization": f"Token {made['token']}"}
     assert requests.get(f"{second}/registry/summary/", headers=headers, timeout=20).status_code == 200
-
-
-def test_runs_of_every_project_and_of_a_block_are_asked_for(stack: Stack, client: Client) -> None:
-    one, two = (client.post("/projects/", {"project_id": f"asked-{k}", "project_owner": 1}).json()["id"] for k in (1, 2))
-    block = client.post("/project_blocks/", {"name": "asked", "projects": [two]}).json()["id"]
-    (line,) = stack.run("run-meter", "--block", str(block)).splitlines()
-    (run,) = client.get(f"/project_runs/?projects={two}").json()
-    assert line == f"project {two}: run {run['id']}"
-    said = stack.run("run-meter").splitlines()
-    assert len(said) == len(client.get("/projects/").json())
-    assert len(client.get(f"/project_runs/?projects={one}").json()) == 1
-    for project in (one, two):
-        assert client.delete(f"/projects/{project}/").status_code == 204
