@@ -140,8 +140,8 @@ def test_a_clock_that_goes_wrong_again_is_measured_from_then_on() -> None:
         ((QUARTER + t + 1) * 1000, replace(frame(QUARTER + t, k, labels), clock_degraded=bad))
         for k, (t, bad) in enumerate(degraded.items())
     ]
-    assert told(log, []) == expected(log)
-    assert sorted(int(str(one[4])) for one in told(log, []) if one[0] == "clock_degraded") == [5, 5]
+    found = told(log, [], QUARTER + 200)
+    assert sorted(int(str(one[4])) for one in found if one[0] == "clock_degraded") == [5, 5]
 
 
 @given(logs(), st.lists(st.integers(1, 250), max_size=12))
