@@ -24,8 +24,13 @@ def found(seconds: Seconds, limits: Limits, delay_ms: Mapping[int, int], conflic
     if not seconds:
         return set()
     values = dict(limits.values())
-    contract_mw = limits.contracted_power_w * 1000
-    floor_mw = (0.05 * limits.contracted_power_w or 500) * 1000
+
+    def contract_mw(t: int) -> float:
+        return next((w for until_s, w in limits.earlier if t < until_s), limits.contracted_power_w) * 1000
+
+    def floor_mw(t: int) -> float:
+        return 0.05 * contract_mw(t) or 500_000
+
     span = range(min(seconds), until_s)
     power = {t: {p: sum(v[0]) // len(v[0]) for p, v in one.items()} for t, one in seconds.items()}
     volt = {t: {p: sum(v[2]) // len(v[2]) for p, v in one.items()} for t, one in seconds.items()}
@@ -52,7 +57,9 @@ def found(seconds: Seconds, limits: Limits, delay_ms: Mapping[int, int], conflic
 
     # Means of a second that stay beyond a limit.
     whole = [t for t in seconds if len(seconds[t]) == 3]
-    uneven = {t: max(abs(3 * x - total[t]) for x in power[t].values()) * 1000 // total[t] for t in whole if total[t] > floor_mw}
+    uneven = {
+        t: max(abs(3 * x - total[t]) for x in power[t].values()) * 1000 // total[t] for t in whole if total[t] > floor_mw(t)
+    }
     _add_sustained(add, "load_imbalance", uneven, values, span)
     sums = {t: sum(volt[t].values()) for t in whole}
     off = {t: max(abs(3 * u - sums[t]) for u in volt[t].values()) for t in whole}
@@ -62,17 +69,14 @@ def found(seconds: Seconds, limits: Limits, delay_ms: Mapping[int, int], conflic
     factor = {}
     for t, one in seconds.items():
         apparent = sum(abs(power[t][p]) * 1000 // max(abs(10 * sum(v[1]) // len(v[1])), 1) for p, v in one.items())
-        if total[t] > floor_mw and apparent:
+        if total[t] > floor_mw(t) and apparent:
             factor[t] = sum(map(abs, power[t].values())) * 1000 // apparent
     _add_sustained(add, "low_pf", factor, values, span, low=True)
     back = {t: -x for t, x in total.items() if values["reverse_power_w"] and -x > values["reverse_power_w"] * 1000}
     add("reverse_power", _dense(_runs(sorted(back), 10), values["reverse_power_s"], span), lambda r: max(back[t] for t in r))
 
-    if contract_mw:
-        _add_overloads(add, total, contract_mw * values["overload_pct"] / 100, contract_mw * values["overload_end_pct"] / 100,
-                       contract_mw, span)  # fmt: skip
-        _add_peaks(add, total, contract_mw * values["peak_pct"] / 100, contract_mw * values["peak_end_pct"] / 100,
-                   values["peak_after_s"], span)  # fmt: skip
+    _add_overloads(add, total, values, contract_mw, span)
+    _add_peaks(add, total, values, contract_mw, span)
 
     same = [t for t in seconds if t - 1 in seconds and seconds[t] == seconds[t - 1]]
     stuck = [[run[0] - 1, *run] for run in _runs(sorted(same), 0)]
@@ -130,11 +134,18 @@ def _add_sustained(
 
 
 def _add_overloads(
-    add: Callable[..., None], total: dict[int, int], limit: float, end: float, contract: float, span: range
+    add: Callable[..., None], total: dict[int, int], values: Mapping[str, float], contract_mw: Callable[[int], float], span: range
 ) -> None:
     excess, since, opened, last, worst = 0.0, 0, -1, 0, 0
     for t in span:
+        contract = contract_mw(t)
+        limit, end = contract * values["overload_pct"] / 100, contract * values["overload_end_pct"] / 100
         window = [total[u] for u in range(t - 59, t + 1) if u in total]
+        if not contract:  # nothing is too much
+            if opened >= 0:
+                add("overload", [[opened, last]], lambda _, w=worst: w)
+            opened, excess = -1, 0.0
+            continue
         if t in total:
             if excess == 0 and total[t] > limit:
                 since = t
@@ -149,21 +160,28 @@ def _add_overloads(
                 opened, excess = -1, 0.0
     for quarter in range(span.start // 900, span.stop // 900):
         inside = list(range(quarter * 900, quarter * 900 + 900))
+        contract = contract_mw(inside[0])
         energy, ever = 0, False
         for t in inside:
             energy += total.get(t, 0)
-            ever = ever or energy > limit * 900
-        if ever and quarter * 900 + 900 < span.stop:
+            ever = ever or energy > contract * values["overload_pct"] / 100 * 900
+        if contract and ever and quarter * 900 + 900 < span.stop:
             add("overload_quarter", [[inside[0], inside[-1]]], lambda _, w=energy // 900: w)
 
 
-def _add_peaks(add: Callable[..., None], total: dict[int, int], limit: float, end: float, after_s: float, span: range) -> None:
+def _add_peaks(
+    add: Callable[..., None], total: dict[int, int], values: Mapping[str, float], contract_mw: Callable[[int], float], span: range
+) -> None:
     for quarter in range(span.start // 900, span.stop // 900 + 1):
+        contract = contract_mw(quarter * 900)
+        if not contract:
+            continue
+        limit, end = contract * values["peak_pct"] / 100, contract * values["peak_end_pct"] / 100
         so_far = [t for t in range(quarter * 900, quarter * 900 + 900) if t in total]
         forecast: dict[int, int] = {}
         for k, t in enumerate(so_far):
             last = [total[u] for u in range(t - 59, t + 1) if u in total]
-            if k + 1 >= after_s and len(last) >= 45:
+            if k + 1 >= values["peak_after_s"] and len(last) >= 45:
                 energy = sum(total[u] for u in so_far[: k + 1])
                 forecast[t] = (energy + sum(last) // len(last) * (quarter * 900 + 899 - t)) // 900
         run: list[int] = []
@@ -188,7 +206,9 @@ def _add_clock(add: Callable[..., None], delay_ms: Mapping[int, int], values: Ma
             runs[-1].append(t)
         else:
             runs.append([t])
-    add("clock", _dense(runs, values["clock_min_s"], span), lambda r: max(abs(delay_ms[t]) for t in r))
+    over = range(span.start, span.stop + 1000)  # where another run follows, the one before it is over
+    long = _dense(runs[:-1], values["clock_min_s"], over) + _dense(runs[-1:], values["clock_min_s"], span)
+    add("clock", long, lambda r: max(abs(delay_ms[t]) for t in r))
 
 
 def _voltage(seconds: Seconds, limits: Limits, values: Mapping[str, float], until_s: int) -> set[Found]:

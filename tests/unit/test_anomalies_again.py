@@ -14,6 +14,8 @@ from streams.core.anomaly.limits import Limits
 from tests.anomalies import Same, Told, run
 from tests.folding import T0, Log, batch_of
 from tests.unit.test_anomaly_laws import LATENESS_S, LIMITS, houses, probe_second
+from tests.unit.test_anomaly_laws import steady as always
+from web.api.anomaly_trial import changed
 
 SENSOR = "a000001"
 
@@ -116,3 +118,18 @@ def test_what_other_limits_would_find() -> None:
     assert [one.rule for one in found.gone] == ["sag"]
     assert (found.new, found.changed) == ([], [])
     assert differences(before, before).same == len(before)
+
+
+def test_late_seconds_are_judged_by_the_contracted_power_of_their_own_day() -> None:
+    house = [one for _, one in always(600, 1200)]
+    less = replace(LIMITS, contracted_power_w=2.0, earlier=((T0 + 900, 4.0),))
+    stretch = Stretch(SENSOR, T0 - 900, T0 + 1800)
+    (one,) = [one for one in found_in(house, stretch, less) if one.rule == "overload"]
+    assert (one.start_us // 10**6 - T0, one.limit) == (900, 2000)
+
+
+def test_a_contracted_power_that_is_tried_is_tried_for_all_of_the_time() -> None:
+    now = replace(LIMITS, earlier=((T0, 4.0),))
+    assert changed(now, ["sag_pct=85"])[0].earlier == now.earlier
+    tried, _ = changed(now, ["contracted_power_w=2"])
+    assert (tried.contracted_power_w, tried.earlier) == (2.0, ())

@@ -89,9 +89,9 @@ def closed(log: Log) -> Log:
 
 
 @st.composite
-def logs(draw: st.DrawFn) -> Log:
+def logs(draw: st.DrawFn, begins: tuple[int, ...] = (0, 600)) -> Log:
     """The seconds of a house, in an order within the bound, some of them twice, some with other values."""
-    house = draw(houses((0, 600)))  # the second one lasts into another quarter-hour
+    house = draw(houses(begins))  # the second one lasts into another quarter-hour
     entries: list[tuple[int, int, SensorReading]] = []
     for n, one in enumerate(house):
         entries.append((one.timestamp_s * 1000 + 1000 * draw(st.sampled_from([1, 1, 1, 1, 3, 17])), n, one))
@@ -103,7 +103,7 @@ def logs(draw: st.DrawFn) -> Log:
     return Shown((at, one) for at, _, one in sorted(entries, key=lambda e: e[:2]))
 
 
-def expected(log: Log) -> set[Found]:
+def expected(log: Log, limits: Limits = LIMITS) -> set[Found]:
     """By the oracle, of the first copies of sensor a000001."""
     seconds: dict[int, dict[int, tuple[list[int], list[int], list[int]]]] = {}
     delays: dict[int, int] = {}
@@ -118,11 +118,20 @@ def expected(log: Log) -> set[Found]:
             if there.setdefault(p.probe_id, value) != value:
                 conflicts.add(one.timestamp_s)
     end = max((one.timestamp_s for _, one in log if one.sensor_id == "a000001"), default=T0)
-    return found(seconds, LIMITS, delays, conflicts, end - end % 60 + 60)
+    return found(seconds, limits, delays, conflicts, end - end % 60 + 60)
 
 
-def told(log: Log, cuts: list[int], crashes: dict[int, int] | None = None) -> set[Found]:
-    return {(a[0], *a[2:6]) for a in run(closed(log), cuts, LIMITS, crashes, LATENESS_S).final() if a[1] == "a000001"}
+def told(log: Log, cuts: list[int], crashes: dict[int, int] | None = None, limits: Limits = LIMITS) -> set[Found]:
+    return {(a[0], *a[2:6]) for a in run(closed(log), cuts, limits, crashes, LATENESS_S).final() if a[1] == "a000001"}
+
+
+def dated(since_s: list[int], powers_w: list[float]) -> Limits:
+    """LIMITS with another contracted power from each of these seconds on."""
+    *earlier, newest = powers_w
+    return replace(LIMITS, contracted_power_w=newest, earlier=tuple(zip(since_s, earlier)))
+
+
+powers_w = st.sampled_from([0.0, 1.0, 1.6, 2.5, 3.0, 1000.0])
 
 
 @given(logs())
@@ -135,6 +144,61 @@ def test_the_intervals_are_those_of_the_oracle(log: Log) -> None:
 @settings(max_examples=30)
 def test_no_cut_changes_a_final_interval(log: Log, cuts: list[int]) -> None:
     whole, cut = run(closed(log), [], LIMITS, lateness_s=LATENESS_S), run(closed(log), cuts, LIMITS, lateness_s=LATENESS_S)
+    assert cut.final() == whole.final()
+    assert cut.left() == whole.left()
+
+
+@given(logs((0, 840)), st.lists(powers_w, min_size=3, max_size=3), st.lists(st.integers(1, 200), max_size=6))
+@settings(max_examples=40)
+def test_each_second_is_judged_by_the_contracted_power_of_its_day(log: Log, powers: list[float], cuts: list[int]) -> None:
+    limits = dated([T0, T0 + 900], powers)  # local days begin with a quarter-hour
+    assert told(log, cuts, None, limits) == expected(log, limits)
+
+
+def steady(begin_s: int, end_s: int) -> Log:
+    """Always 2.7 W in all."""
+    made = [(t * 1000 + 1000, [probe_second(p, (1, 95, 0), 0) for p in range(3)]) for t in range(T0 + begin_s, T0 + end_s)]
+    return Shown((at, SensorReading("a000001", at // 1000 - 1, at, "221013", probes)) for at, probes in made)
+
+
+@pytest.mark.parametrize(
+    ("since_s", "powers_w", "overloads"),
+    [
+        pytest.param([900], [4.0, 2.0], [(900, 1200, 2000)], id="less from a day on: the days before were none"),
+        pytest.param([900], [2.0, 4.0], [(600, 900, 2000)], id="more from a day on: the days before still were"),
+        pytest.param([900], [2.0, 0.0], [(600, 900, 2000)], id="none from a day on"),
+        pytest.param([900], [0.0, 2.0], [(900, 1200, 2000)], id="a first one from a day on"),
+        pytest.param([720, 960], [4.0, 2.0, 4.0], [(720, 960, 2000)], id="for some days alone"),
+        pytest.param([720, 960], [2.0, 4.0, 1.0], [(600, 720, 2000), (960, 1200, 1000)], id="each by its own limit"),
+        pytest.param([900], [2.0, 1.0], [(600, 1200, 2000)], id="too much by both"),
+        pytest.param([2000], [4.0, 2.0], [], id="a day that has not come"),
+        pytest.param([0], [2.0, 4.0], [], id="a day that is long over"),
+    ],
+)
+def test_an_overload_is_one_by_the_contracted_power_of_its_time(
+    since_s: list[int], powers_w: list[float], overloads: list[tuple[int, int, int]]
+) -> None:
+    limits = dated([T0 + s for s in since_s], powers_w)
+    log = steady(600, 1200)
+    for cuts in ([], [100, 301, 302, 450]):
+        found = run(closed(log), cuts, limits, lateness_s=LATENESS_S).anomalies.values()
+        said = {(a.start_us // 10**6 - T0, a.last_us // 10**6 - T0, a.limit) for a in found if a.rule == "overload"}
+        assert said == set(overloads)
+
+
+@given(
+    logs((840,)),
+    st.lists(st.tuples(st.integers(14, 20), powers_w), max_size=4, unique_by=lambda one: one[0]),
+    st.lists(st.integers(1, 200), min_size=1, max_size=12),
+    st.dictionaries(st.integers(1, 9), st.integers(0, 2), max_size=2),
+)
+@settings(max_examples=40)
+def test_no_cut_and_no_crash_changes_what_dated_contracts_make_an_overload(
+    log: Log, days: list[tuple[int, float]], cuts: list[int], crashes: dict[int, int]
+) -> None:
+    days.sort()
+    limits = dated([T0 + 60 * minute for minute, _ in days], [*(power for _, power in days), 3.0])
+    whole, cut = (run(closed(log), k, limits, c, LATENESS_S) for k, c in (([], None), (cuts, crashes)))
     assert cut.final() == whole.final()
     assert cut.left() == whole.left()
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from streams.catalog.admin.corrected import corrected
 from streams.catalog.apply import apply, fold
 from streams.catalog.commands import Command
 from streams.catalog.envelope import KINDS, Envelope, seal
+from streams.catalog.limits import limits_of
 from streams.catalog.outcome import Outcome
 from streams.catalog.state import State
 from streams.catalog.tokens import hash_of, make_password, make_secret, make_token
@@ -344,6 +345,35 @@ def test_a_tariff_and_a_contracted_power_hold_from_their_day_on(
     changes: list[commands.ChangeSensor], expected: list[tuple[str, str, float]]
 ) -> None:
     assert of_days(*changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "power_w", "earlier"),
+    [
+        pytest.param([], 3e5, [], id="one for ever"),
+        pytest.param([dated("2026-11-01", tariff=TWO)], 3e5, [], id="another tariff is none for the rules"),
+        pytest.param(
+            [dated("2026-11-01", contracted_power_w=4e5)], 4e5, [("2026-10-31T15:00:00+00:00", 3e5)], id="from a local day on"
+        ),
+        pytest.param(
+            [
+                dated("2026-11-01", contracted_power_w=4e5),
+                dated("2026-12-01", tariff=TWO),
+                dated("2027-01-01", contracted_power_w=0.0),
+            ],
+            0.0,
+            [("2026-10-31T15:00:00+00:00", 3e5), ("2026-12-31T15:00:00+00:00", 4e5)],
+            id="several, and none at last",
+        ),
+    ],
+)
+def test_the_rules_know_which_contracted_power_held_when(
+    changes: list[commands.ChangeSensor], power_w: float, earlier: list[tuple[str, float]]
+) -> None:
+    state, _ = folded(register(tariff=ONE, contracted_power_w=300_000.0), *changes)
+    found = limits_of(state, state.sensors["gre000001"])
+    assert found.contracted_power_w == power_w
+    assert [(datetime.fromtimestamp(s, UTC).isoformat(), w) for s, w in found.earlier] == earlier
 
 
 @pytest.mark.parametrize(

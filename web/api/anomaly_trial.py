@@ -12,6 +12,7 @@ from schemas.anomaly import Anomaly
 from sinks.clickhouse import ClickHouse
 from sinks.raw_batches import batches
 from streams.catalog.admin.fields import FieldError, shown, threshold
+from streams.catalog.limits import limits_of
 from streams.catalog.state import State
 from streams.core.anomaly.again import Differences, Judging, differences
 from streams.core.anomaly.limits import DEFAULTS, Limits
@@ -81,7 +82,7 @@ class TrialApi:
             raise FieldError(
                 "to", "bad_to", f"{_iso(begin_s)} to {_iso(end_s)} came; expected a span of up to 7 days in the past"
             )
-        now = Limits(sensor.nominal_voltage_v, sensor.contracted_power_w, sensor.thresholds)
+        now = limits_of(state, sensor)
         other, said = changed(now, request.query.getall("threshold", []))
         async with self._turn:
             found = await self._db.run(self._judge, sensor_id, begin_s, end_s, now, other)
@@ -126,7 +127,8 @@ def changed(now: Limits, asked: list[str]) -> tuple[Limits, dict[str, float]]:
         said[name] = value
     kept = {**dict(now.thresholds), **{name: value for name, value in said.items() if name in DEFAULTS}}
     volts, power = (said.get(name, value) for name, value in facts_.items())
-    return Limits(volts, power, tuple(sorted(kept.items()))), said
+    earlier = () if "contracted_power_w" in said else now.earlier  # one that is tried is tried for all of the time
+    return Limits(volts, power, tuple(sorted(kept.items())), now.zone, earlier), said
 
 
 def fact(one: Anomaly, now_s: int) -> dict[str, Any]:

@@ -254,7 +254,7 @@ class Judge:
         begin = 0
         while begin < len(rows):
             begin, n = seconds.judge(
-                rows, minute, slot, until_s, side.memory, s.limits, of.masks, of.seconds, of.delays, of.twice, of.marks,
+                rows, minute, slot, until_s, side.memory, s.limits, s.dated, of.masks, of.seconds, of.delays, of.twice, of.marks,
                 of.versions, begin, found, watched, before_s,
             )  # fmt: skip
             yield from self._ends(found[:n], final=final)
@@ -296,7 +296,7 @@ class Judge:
         awake = (s.final[:count, seconds.NEXT] < until_s) & (s.final[:count, seconds.LAST_S] > until_s - _AWAKE_S)
         rows = np.flatnonzero(awake)
         for start in range(0, len(rows), 2):  # as many as there is room for, were the worst to come
-            n = seconds.pass_time(rows[start : start + 2], until_s, s.final, s.limits, self._found)
+            n = seconds.pass_time(rows[start : start + 2], until_s, s.final, s.limits, s.dated, self._found)
             for anomaly, row in self._ends(self._found[:n], final=True):
                 self._ended.setdefault(row, {})[anomaly.id] = anomaly
                 self._touched.add(row)
@@ -315,13 +315,15 @@ class Judge:
 
     # ---- intervals to anomalies
 
-    def _of(self, row: int, version: int) -> Of:
+    def _of(self, row: int, version: int, at_s: int | None = None) -> Of:
+        """Whose an interval is that began at a second; None: its limits have no days."""
         s = self._sensors
-        return Of(s.names[row], s.limits[row].tolist(), version, self._partition)
+        limits = s.limits[row] if at_s is None else s.limits_at(row, at_s)
+        return Of(s.names[row], limits.tolist(), version, self._partition)
 
     def _ends(self, found: Int64s, *, final: bool) -> Iterator[tuple[Anomaly, int]]:
         for row, machine, start, last, worst, count, version in found.tolist():
-            of = self._of(row, version)
+            of = self._of(row, version, start)
             yield whole_seconds(of, machine, start, last, worst, count, closed=True, final=final), row
 
     def _of_voltage(self, row: int, event: voltage.Event, *, closed: bool, final: bool) -> Anomaly:
@@ -338,7 +340,7 @@ class Judge:
         silent &= s.now[:count, seconds.LAST_S] == s.newest_s[:count]
         opens = np.flatnonzero((s.now[:count][:, _OPENS] != 0).any(axis=1) | silent)
         for row in opens.tolist():
-            now, of = view.setdefault(row, {}), self._of(row, int(s.now[row, seconds.VERSION]))
+            now, version = view.setdefault(row, {}), int(s.now[row, seconds.VERSION])
             for machine in range(seconds.MACHINES):
                 interval = seconds.opened(s.now[row], machine)
                 if interval is None and machine == seconds.SILENCE and silent[row]:
@@ -346,6 +348,7 @@ class Judge:
                     interval = start, start, 0, 0
                 if interval is not None:
                     known = seconds.opened(s.final[row], machine)
+                    of = self._of(row, version, interval[0])
                     anomaly = whole_seconds(
                         of, machine, *interval, closed=False, final=known is not None and known[0] == interval[0]
                     )

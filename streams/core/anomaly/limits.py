@@ -4,7 +4,7 @@ The defaults are those of EN 50160 and of the usual practice around it; every on
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -68,8 +68,12 @@ HABIT_DEFAULTS: dict[str, float] = {
 """The same of the learned rule."""
 
 NAMES = tuple(DEFAULTS)
-ROW = (*NAMES, "contract_mw", "watch_low_mv", "watch_high_mv")
-"""A row of limits as the compiled rules read it: the thresholds in mW, mV, permille, s and ms, then three more."""
+ROW = (*NAMES, "contract_mw", "watch_low_mv", "watch_high_mv", "from_s", "before")
+"""A row of limits as the compiled rules read it: the thresholds in mW, mV, permille, s and ms, then what is made of them; the
+UTC second from which on it holds, and where the row before it is."""
+
+EVER = -(1 << 62)
+"""`from_s` of a row that holds since ever."""
 
 FLOOR_SHARE = 0.05
 FLOOR_W = 500.0
@@ -83,15 +87,17 @@ class Limits:
 
     Attributes:
         nominal_voltage_v: phase to neutral.
-        contracted_power_w: 0: none.
+        contracted_power_w: the newest; 0: none.
         zone: IANA name of the place's time zone.
         thresholds: (name, value) of those that differ from DEFAULTS; names that are none of ours are passed over.
+        earlier: contracted powers of before: (UTC second, on a minute, from which on it did not hold any more, W), oldest first.
     """
 
     nominal_voltage_v: float = 220.0
     contracted_power_w: float = 0.0
     thresholds: tuple[tuple[str, float], ...] = ()
     zone: str = "UTC"
+    earlier: tuple[tuple[int, float], ...] = ()
 
     def values(self) -> Mapping[str, float]:
         """All thresholds by name."""
@@ -110,8 +116,15 @@ class Limits:
 
 
 @lru_cache(maxsize=4096)
-def row_of(limits: Limits) -> Int64s:
-    """The limits as integers in the order of ROW; shape (len(ROW),)."""
+def rows_of(limits: Limits) -> tuple[Int64s, ...]:
+    """The limits as integers in the order of ROW, the newest first; shape (len(ROW),) each. Where the next is, is left open."""
+    powers_w = [*(power_w for _, power_w in limits.earlier), limits.contracted_power_w]
+    since_s = [EVER, *(until_s for until_s, _ in limits.earlier)]
+    made = [_row(replace(limits, contracted_power_w=w, earlier=()), s) for w, s in zip(powers_w, since_s, strict=True)]
+    return tuple(reversed(made))
+
+
+def _row(limits: Limits, from_s: int) -> Int64s:
     values = dict(limits.values())
     floor_w = FLOOR_SHARE * limits.contracted_power_w or FLOOR_W
     row: dict[str, float] = {}
@@ -131,5 +144,6 @@ def row_of(limits: Limits) -> Int64s:
     row["clock_s"] = values["clock_s"] * 1000
     row["contract_mw"] = limits.contracted_power_w * 1000
     row["watch_low_mv"] = max(row["sag_pct"], row["sag_end_pct"], row["interruption_end_pct"])
+    row["from_s"], row["before"] = from_s, -1
     row["watch_high_mv"] = min(row["swell_pct"], row["swell_end_pct"])
     return np.array([round(row[name]) for name in ROW], np.int64)

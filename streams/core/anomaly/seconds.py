@@ -57,7 +57,7 @@ _DELAY_SPREAD_MS = 2000
     _SILENCE_S, _MISSING_S, _OVER, _OVER_END, _PEAK, _PEAK_END, _PEAK_S,
     _LOAD_PM, _LOAD_END, _LOAD_S, _LOAD_FLOOR, _VOLT_PM, _VOLT_END, _VOLT_S,
     _PF_PM, _PF_END, _PF_S, _PF_FLOOR, _REVERSE_MW, _REVERSE_S, _STUCK_S, _CLOCK_MS, _CLOCK_S, _CONTRACT,
-    WATCH_LOW, WATCH_HIGH,
+    WATCH_LOW, WATCH_HIGH, _FROM_S, _BEFORE,
 ) = range(6, len(ROW))  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def opened(memory: Int64s, machine: int) -> tuple[int, int, int, int] | None:
 
 @uncounted
 def judge(
-    rows: Int64s, minutes: Int64s, slots: Int64s, until_s: Int64s, memory: Int64s, limits: Int64s,
+    rows: Int64s, minutes: Int64s, slots: Int64s, until_s: Int64s, memory: Int64s, limits: Int64s, dated: Int64s,
     masks: Int64s, seconds: Int32s, delays: Int32s, twice: Int64s, marks: Int64s, versions: Int64s,
     begin: int, found: Int64s, watched: Int64s, before_s: Int64s,
 ) -> tuple[int, int]:  # fmt: skip
@@ -91,7 +91,7 @@ def judge(
     Args:
         rows, minutes, slots: shape (j,), by sensor and minute: whose memory, minute number, and place in the slabs.
         until_s: shape (j,): seconds of this one and later are left for later.
-        memory, limits: shape (sensors, WIDTH) and (sensors, len(ROW)); memory is changed.
+        memory, limits: shape (sensors, WIDTH) and (sensors, len(ROW)); memory is changed. dated: (limits of before, len(ROW)).
         masks: shape (slots, 3), which seconds came. seconds: (slots, 60, 3, SECOND_FIELDS). delays: (slots, 60), in ms.
         twice: (slots,), seconds that came again with other values. marks: (slots, 60, 3), digests. versions: (slots,).
         begin: the minute to begin with; the earlier ones were taken in by a call before.
@@ -105,45 +105,107 @@ def judge(
     for j in range(begin, len(rows)):
         if n + FOUND_MAX > len(found):
             return j, n
-        own, limit, slot = memory[rows[j]], limits[rows[j]], slots[j]
-        first = minutes[j] * MINUTE_S
+        own, slot, first = memory[rows[j]], slots[j], minutes[j] * MINUTE_S
         if own[NEXT] == NOTHING:
             own[NEXT] = first
         elif own[NEXT] < first:
-            n = _absent(own, limit, rows[j], min(first, until_s[j]), found, n)
-        came = masks[slot, 0] | masks[slot, 1] | masks[slot, 2]
+            n = _absent(own, limits, dated, rows[j], min(first, until_s[j]), found, n)
         before_s[j] = own[NEXT]
-        watched[j] = 0
-        for t in range(own[NEXT], min(first + MINUTE_S, until_s[j])):
-            k = t - first
-            if not (came >> k) & 1:
-                n = _nothing(own, limit, rows[j], t, found, n)
-                continue
-            own[VERSION] = max(own[VERSION], versions[slot])
-            bits = 0
-            for p in range(PROBES):
-                if (masks[slot, p] >> k) & 1:
-                    bits |= 1 << p
-                    if seconds[slot, k, p, VOLT_MIN] < limit[WATCH_LOW] or seconds[slot, k, p, VOLT_MAX] > limit[WATCH_HIGH]:
-                        watched[j] = 1
-            delay, again = delays[slot, k], (twice[slot] >> k) & 1
-            n = _second(own, limit, rows[j], t, bits, seconds[slot, k], delay, again, marks[slot, k], found, n)
+        place, end_s = _place(limits, dated, rows[j], first), min(first + MINUTE_S, until_s[j])
+        if place < 0:
+            watched[j], n = _minute(
+                own, limits[rows[j]], rows[j], first, end_s, masks[slot], seconds[slot], delays[slot], twice[slot], marks[slot],
+                versions[slot], found, n,
+            )  # fmt: skip
+        else:
+            watched[j], n = _minute(
+                own, dated[place], rows[j], first, end_s, masks[slot], seconds[slot], delays[slot], twice[slot], marks[slot],
+                versions[slot], found, n,
+            )  # fmt: skip
     return len(rows), n
 
 
 @uncounted
-def pass_time(rows: Int64s, until_s: int, memory: Int64s, limits: Int64s, found: Int64s) -> int:
+def _minute(
+    own: Int64s, limit: Int64s, row: int, first: int, end_s: int, masks: Int64s, seconds: Int32s, delays: Int32s, twice: int,
+    marks: Int64s, version: int, found: Int64s, n: int,
+) -> tuple[int, int]:  # fmt: skip
+    """The seconds of a minute up to end_s: whether a voltage left its band, and how many intervals were found."""
+    if limit[_CONTRACT] <= 0 and own[QUARTER_OF] != NOTHING:
+        n = _released(own, row, found, n)
+    came, watched = masks[0] | masks[1] | masks[2], 0
+    for t in range(own[NEXT], end_s):
+        k = t - first
+        if not (came >> k) & 1:
+            n = _nothing(own, limit, row, t, found, n)
+            continue
+        own[VERSION] = max(own[VERSION], version)
+        bits = 0
+        for p in range(PROBES):
+            if (masks[p] >> k) & 1:
+                bits |= 1 << p
+                if seconds[k, p, VOLT_MIN] < limit[WATCH_LOW] or seconds[k, p, VOLT_MAX] > limit[WATCH_HIGH]:
+                    watched = 1
+        n = _second(own, limit, row, t, bits, seconds[k], delays[k], (twice >> k) & 1, marks[k], found, n)
+    return watched, n
+
+
+@uncounted
+def pass_time(rows: Int64s, until_s: int, memory: Int64s, limits: Int64s, dated: Int64s, found: Int64s) -> int:
     """Let time pass for sensors of which nothing came: the number of intervals found; there is room for all of them."""
     n = 0
     for row in rows:
         if memory[row, NEXT] != NOTHING and memory[row, NEXT] < until_s:
-            n = _absent(memory[row], limits[row], row, until_s, found, n)
+            n = _absent(memory[row], limits, dated, row, until_s, found, n)
     return n
 
 
 @uncounted
-def _absent(own: Int64s, limit: Int64s, row: int, until_s: int, found: Int64s, n: int) -> int:
-    """Seconds without data up to until_s."""
+def _place(limits: Int64s, dated: Int64s, row: int, t: int) -> int:
+    """Where the limits stand that hold at a second: -1: with the newest of all sensors, else in `dated`."""
+    if t >= limits[row, _FROM_S]:
+        return -1
+    place = limits[row, _BEFORE]
+    while t < dated[place, _FROM_S]:
+        place = dated[place, _BEFORE]
+    return int(place)
+
+
+@uncounted
+def _absent(own: Int64s, limits: Int64s, dated: Int64s, row: int, until_s: int, found: Int64s, n: int) -> int:
+    """Seconds without data up to until_s, each by the limits that hold then."""
+    while own[NEXT] < until_s:
+        t, end_s = own[NEXT], until_s
+        if t < limits[row, _FROM_S]:
+            end_s = min(end_s, limits[row, _FROM_S])
+            place = limits[row, _BEFORE]
+            while t < dated[place, _FROM_S]:
+                end_s = min(end_s, dated[place, _FROM_S])
+                place = dated[place, _BEFORE]
+            n = _gap(own, dated[place], row, end_s, found, n)
+        else:
+            n = _gap(own, limits[row], row, end_s, found, n)
+    return n
+
+
+@uncounted
+def _released(own: Int64s, row: int, found: Int64s, n: int) -> int:
+    """There is no contract any more: what was above it is over."""
+    base, t = QUARTER * _EACH, own[NEXT]
+    if own[base + START] != NOTHING:
+        own[base + LAST] = min(own[base + START] + QUARTER_S, t) - 1
+        n = _emit(own, row, QUARTER, found, n)
+    n = _emit(own, row, PEAK, found, n)
+    n = _emit(own, row, OVERLOAD, found, n)
+    own[QUARTER_OF], own[ABOVE] = NOTHING, 0
+    return n
+
+
+@uncounted
+def _gap(own: Int64s, limit: Int64s, row: int, until_s: int, found: Int64s, n: int) -> int:
+    """Seconds without data up to until_s, all by the same limits."""
+    if limit[_CONTRACT] <= 0 and own[QUARTER_OF] != NOTHING:
+        n = _released(own, row, found, n)
     for t in range(own[NEXT], min(until_s, own[NEXT] + _STEPS_MAX)):
         n = _nothing(own, limit, row, t, found, n)
     if own[NEXT] < until_s:
