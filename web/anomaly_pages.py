@@ -33,7 +33,7 @@ from web.view.say import Text, say
 
 LISTED, DRAWN = 100, 2000
 """Lines of the list, marks of the timeline."""
-REFRESH_S = 2
+REFRESH_S = 5
 SPANS: dict[str, tuple[int, Text]] = {
     "hour": (3600, say("1 hour")),
     "day": (86_400, say("24 hours")),

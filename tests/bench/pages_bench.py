@@ -94,13 +94,13 @@ def measure(settings: Settings, scratch: Path, seconds: float = 20.0) -> Found:
         seconds: of each half.
     """
     names = [f"load{k:06d}" for k in range(SENSORS)]
-    _remember(settings, names[:OLD])
+    remember(settings, names[:OLD])
     meters = Meters(settings, scratch, 1)
     settings = settings.model_copy(update={"tic_port": str(meters.links[0]), "anomalies": True})
     try:
         with a_stack(settings, scratch), closing(Sql(settings)) as ask:
             tokens = asyncio.run(tokens_of(settings, names))
-            link = asyncio.run(_plans_and_link(settings, names[:OLD]))
+            link = asyncio.run(plans_and_link(settings, names[:OLD]))
             return _measured(settings, scratch, seconds, ask, tokens, link)
     finally:
         meters.stop()
@@ -197,7 +197,7 @@ def _plotted(path: str) -> bool:
     return _live(path) or path.startswith("/meters")
 
 
-def _remember(settings: Settings, names: Sequence[str]) -> None:
+def remember(settings: Settings, names: Sequence[str]) -> None:
     """Fourteen months of quarter-hours of a kW, the last hour apart, and what went wrong in the last days."""
     store = ClickHouse(settings)
     try:
@@ -215,7 +215,7 @@ def _remember(settings: Settings, names: Sequence[str]) -> None:
         store.close()
 
 
-async def _plans_and_link(settings: Settings, names: Sequence[str]) -> str:
+async def plans_and_link(settings: Settings, names: Sequence[str]) -> str:
     """Give sensors a tariff. Returns a token that signs in."""
     view = view_of(settings, Registry(settings.registry, settings.schema_cache))
 

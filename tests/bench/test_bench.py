@@ -22,6 +22,7 @@ from tests.bench import (
     gateway_bench,
     latency_bench,
     neighbours_bench,
+    page_loads,
     pages_bench,
     replay_bench,
     sink_bench,
@@ -270,3 +271,13 @@ def test_open_pages(report: Report, tmp_path: Path) -> None:
     for path, took_ms in found.load_ms.items():
         report.add(f"{path}: until its HTML is there", f"{took_ms:.0f} ms", "1000 ms", 1000 / took_ms, None, found.wrong)
     assert not found.wrong, found.wrong
+
+
+def test_page_loads(report: Report, tmp_path: Path) -> None:
+    """How long one person waits for each page, in a real Chromium beside everything else on this machine."""
+    (tmp_path / "data").mkdir()
+    found = page_loads.measure(stack.settings_in(tmp_path / "data"), tmp_path)
+    report.figures["page_loads"] = found
+    for path, (first_ms, again_ms) in found.items():
+        what = f"{path.replace('sensor=load000000', 'sensor')}: drawn; the second time {again_ms:.0f} ms"
+        report.add(what, f"{first_ms:.0f} ms", "1000 ms", 1000 / first_ms, 1.0, None)

@@ -1,0 +1,72 @@
+"""How long a person waits for a page: a real Chromium on a stack under sensors that post, one page at a time."""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from infra import child
+from infra.settings import Settings
+from tests.bench import pages_bench
+from tests.bench.latency_bench import Sql, a_stack, tokens_of
+from tests.bench.worker_bench import ROOT
+from tests.browser.conftest import ARGS, CHROMIUM
+from tests.waiting import until
+
+VISITS = 5
+SENSORS = 10
+LONGEST_S = 240.0
+
+
+def measure(settings: Settings, scratch: Path) -> dict[str, tuple[float, float]]:
+    """Milliseconds until each page is drawn, the median of VISITS: with nothing kept in the browser, and again.
+
+    Args:
+        settings: of a stack that does not exist yet; its sensors have fourteen months behind them.
+    """
+    names = [f"load{k:06d}" for k in range(SENSORS)]
+    pages_bench.remember(settings, names)
+    settings = settings.model_copy(update={"anomalies": True})
+    with a_stack(settings, scratch), closing(Sql(settings)) as ask:
+        (scratch / "tokens.json").write_text(json.dumps(asyncio.run(tokens_of(settings, names))))
+        link = asyncio.run(pages_bench.plans_and_link(settings, names))
+        arguments = [str(settings.gateway_port), str(scratch / "tokens.json"), str(LONGEST_S), str(scratch / "load.json")]
+        load = child.spawn([sys.executable, "-m", "tests.bench.load", *arguments], scratch / "load.log", cwd=ROOT)
+        try:
+            until(lambda: bool(ask.rows("SELECT sensor_id FROM minutes LIMIT 1")), "the first minute", 120)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+                found = {path: _visits(browser, settings.web, link, path) for path in _paths(names)}
+                browser.close()
+                return found
+        finally:
+            child.stop(load, 5)
+
+
+def _paths(names: list[str]) -> list[str]:
+    one = names[0]
+    zooms = [f"/energy?sensor={one}&zoom={zoom}" for zoom in ("day", "month", "year")]
+    lists = ["/anomalies", "/sensors", "/receivers", "/replays", "/projects", "/system"]
+    return ["/", f"/?sensor={one}", *zooms, f"/demand?sensor={one}", f"/cost?sensor={one}", *lists]
+
+
+def _visits(browser: Browser, address: str, link: str, path: str) -> tuple[float, float]:
+    cold, warm = [], []
+    for _ in range(VISITS):
+        context = browser.new_context()
+        context.request.get(f"{address}/signin?token={link}")
+        page = context.new_page()
+        for times in (cold, warm):
+            begin = time.perf_counter()
+            page.goto(address + path)
+            if page.locator("#plots, .plot").count():
+                page.wait_for_selector("body[data-ready]")
+            times.append((time.perf_counter() - begin) * 1000)
+            page.goto("about:blank")
+        context.close()
+    return statistics.median(cold), statistics.median(warm)
