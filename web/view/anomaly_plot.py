@@ -53,8 +53,8 @@ def timeline(rows: Sequence[Row], start_s: float, end_s: float, zone: str, now_s
         values = {
             "left": left,
             "right": right,
-            "bottom": at + 0.12,
-            "top": at + 0.52,
+            "bottom": at + 0.06,
+            "top": at + 0.46,
             "colour": words.COLOURS.get(row["severity"], "--accent"),
             "id": row["id"],
             "when": words.when(zone, row["start_us"]),
@@ -71,7 +71,7 @@ def timeline(rows: Sequence[Row], start_s: float, end_s: float, zone: str, now_s
         "ticks": ticks(start_s, end_s, zone),
         "lanes": len(lanes),
         "bars": bars,
-        "names": {"x": [0] * len(lanes), "y": [len(lanes) - k - 0.42 for k in range(len(lanes))], "text": named},
+        "names": {"x": [0] * len(lanes), "y": [len(lanes) - k - 0.3 for k in range(len(lanes))], "text": named},
         "hidden": len(common) - len(lanes),
     }
 
