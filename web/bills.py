@@ -10,7 +10,6 @@ from fractions import Fraction
 import numpy as np
 
 from schemas.units import UNITS
-from sinks.clickhouse import ClickHouse
 from streams import tariffs
 from streams.catalog import terms
 from streams.catalog.state import Sensor, State
@@ -23,6 +22,7 @@ from streams.core.tariff.document import LINKY, decimal
 from streams.core.tariff.plan import DatedPlans, Plan
 from web import energy_queries
 from web.energy_queries import UNITS_PER_WH
+from web.kept_reads import Reads
 
 DAY_HOURS = (8, 22)
 """Local hours whose power factor counts; see kepco.json."""
@@ -79,7 +79,7 @@ class Bills:
         clock: UTC seconds.
     """
 
-    def __init__(self, db: ClickHouse, state: Callable[[], State], clock: Callable[[], float]) -> None:
+    def __init__(self, db: Reads, state: Callable[[], State], clock: Callable[[], float]) -> None:
         self._db, self._state, self._clock = db, state, clock
 
     async def used(self, sensor: Sensor, first: date, end: date, *, from_s: int | None = None) -> Used:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from schemas.units import MWS_PER_KWH
-from sinks.clickhouse import ClickHouse
 from streams.catalog.state import Sensor, State
 from streams.core import energy
 from streams.core.tariff.bill import Bill, NoPrice
 from streams.core.tariff.document import KEPCO
 from web import energy_queries
 from web.bills import Billed, Bills, Used, contract_kw, month_peaks
+from web.kept_reads import Reads
 from web.view.meter_day import iso
 
 Row = dict[str, Any]
@@ -27,7 +27,7 @@ class CostRows:
         clock: UTC seconds.
     """
 
-    def __init__(self, db: ClickHouse, state: Callable[[], State], clock: Callable[[], float]) -> None:
+    def __init__(self, db: Reads, state: Callable[[], State], clock: Callable[[], float]) -> None:
         self._db, self._state, self._clock = db, state, clock
         self._bills = Bills(db, state, clock)
 

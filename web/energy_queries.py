@@ -8,10 +8,10 @@ import pyarrow as pa
 from schemas.columns import Int64s
 from schemas.units import UNITS
 from sinks import quarter_sql
-from sinks.clickhouse import ClickHouse
 from sinks.quarter_sql import LINKY, POWER, Kind, select
 from streams.core.energy import QUARTER_S, Quarters
 from streams.core.linky_use import Counted
+from web.kept_reads import Reads
 
 FRESH_S = 2 * QUARTER_S
 """How far back quarters are made from the minutes at once: the table's newest may be some seconds behind them."""
@@ -29,14 +29,14 @@ WHERE meter_id = {sensor:String} AND minute >= fromUnixTimestamp({since:Int64}) 
 """
 
 
-async def quarters(db: ClickHouse, sensor: str, since_s: int, until_s: int, now_s: float) -> Quarters:
+async def quarters(db: Reads, sensor: str, since_s: int, until_s: int, now_s: float) -> Quarters:
     """Quarter-hours of one 3-phase sensor that begin from since_s up to until_s."""
     table = await _one(db, POWER, sensor, since_s, until_s, now_s)
     return Quarters(_ints(table, "quarter"), {name: _ints(table, name) for name in FIGURES})
 
 
 async def meter_quarters(
-    db: ClickHouse, meter: str, since_s: int, until_s: int, now_s: float
+    db: Reads, meter: str, since_s: int, until_s: int, now_s: float
 ) -> tuple[Quarters, list[tuple[int, Counted]], int]:
     """Quarter-hours of one Linky: as of a sensor, with what its indexes counted, and the newest contract in VA."""
     table = await _one(db, LINKY, meter, since_s, until_s, now_s)
@@ -55,13 +55,13 @@ async def meter_quarters(
     return Quarters(at_s, figures), counted, int(contract[-1]) if len(contract) else 0
 
 
-async def before(db: ClickHouse, meter: str, since_s: int) -> list[tuple[int, Counted]]:
+async def before(db: Reads, meter: str, since_s: int) -> list[tuple[int, Counted]]:
     """Where a Linky's counters stood before a moment: its last quarter before, when there is one."""
     found = (await db.run(db.arrow, quarter_sql.newest_before(LINKY, meter, since_s)))["at_s"][0].as_py()
     return (await meter_quarters(db, meter, found, found + QUARTER_S, found + 2 * FRESH_S))[1] if found else []
 
 
-async def fleet(db: ClickHouse, sensors: list[str], since_s: int, edge_s: Int64s) -> pa.Table:
+async def fleet(db: Reads, sensors: list[str], since_s: int, edge_s: Int64s) -> pa.Table:
     """Sums of many sensors by period: sensor_id, period, import and export in mW s and what is left of UNITS, seconds, peak.
 
     Args:
@@ -71,13 +71,13 @@ async def fleet(db: ClickHouse, sensors: list[str], since_s: int, edge_s: Int64s
     return await db.run(db.arrow, quarter_sql.by_period(since_s, int(edge_s[-1]), period), {"sensors": sensors})
 
 
-async def last_minutes(db: ClickHouse, sensor: str, linky: bool, since_s: int) -> list[tuple[int, int, int]]:
+async def last_minutes(db: Reads, sensor: str, linky: bool, since_s: int) -> list[tuple[int, int, int]]:
     """(start, energy drawn in mW s, seconds measured) of one sensor's minutes since then."""
     table = await db.run(db.arrow, _FORECAST_LINKY if linky else _FORECAST, {"sensor": sensor, "since": since_s})
     return list(zip(*(_ints(table, name).tolist() for name in ("at_s", "import_mws", "seconds")), strict=True))
 
 
-async def _one(db: ClickHouse, kind: Kind, sensor: str, since_s: int, until_s: int, now_s: float) -> pa.Table:
+async def _one(db: Reads, kind: Kind, sensor: str, since_s: int, until_s: int, now_s: float) -> pa.Table:
     fresh_s = min(max(since_s, int(now_s) // QUARTER_S * QUARTER_S - FRESH_S), until_s)
     stored = await db.run(db.arrow, quarter_sql.stored(kind, sensor, since_s, fresh_s))
     if fresh_s >= until_s:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from schemas.columns import Int64s
-from sinks.clickhouse import ClickHouse
 from streams.catalog.state import Sensor, State
 from streams.core import energy, linky_use
 from streams.core.energy import Quarters
@@ -16,6 +15,7 @@ from streams.core.tariff.bill import NoPrice
 from streams.core.tariff.document import KEPCO
 from web import energy_queries
 from web.bills import Bills
+from web.kept_reads import Reads
 from web.view.meter_day import iso
 
 Row = dict[str, Any]
@@ -66,7 +66,7 @@ class EnergyRows:
         clock: UTC seconds.
     """
 
-    def __init__(self, db: ClickHouse, state: Callable[[], State], clock: Callable[[], float]) -> None:
+    def __init__(self, db: Reads, state: Callable[[], State], clock: Callable[[], float]) -> None:
         self._db, self._state, self._clock = db, state, clock
         self._bills = Bills(db, state, clock)
 

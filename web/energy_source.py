@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from sinks.clickhouse import ClickHouse
 from streams.catalog.state import Sensor, State
 from streams.core import energy
 from streams.core.energy import Quarters
 from streams.core.tariff.bill import NoPrice
 from web import meter_queries, queries
 from web.energy_rows import EnergyRows, Row
+from web.kept_reads import Reads
 from web.view import energy as view
 from web.view import minutes, period, seconds
 from web.view import period_words as words
@@ -69,7 +69,7 @@ class EnergySource:
         clock: UTC seconds.
     """
 
-    def __init__(self, db: ClickHouse, state: Callable[[], State], clock: Callable[[], float]) -> None:
+    def __init__(self, db: Reads, state: Callable[[], State], clock: Callable[[], float]) -> None:
         self._db, self._state, self._clock = db, state, clock
         self.rows = EnergyRows(db, state, clock)
         self._heads = _Heads()

@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas import tic_values
 from schemas.tic_frame import Value
-from sinks.clickhouse import ClickHouse
+from web.kept_reads import Reads
 from web.view.meter import Energy, Frame, Minute
 
 _FRAMES = """
@@ -59,7 +59,7 @@ _LABELS = (
 Key = tuple[str, int]
 
 
-async def frames(db: ClickHouse, meters: list[str], since_s: int) -> dict[str, dict[Key, Frame]]:
+async def frames(db: Reads, meters: list[str], since_s: int) -> dict[str, dict[Key, Frame]]:
     """Frames of some meters from a second on: by meter, then by boot and counter."""
     out: dict[str, dict[Key, Frame]] = {meter: {} for meter in meters}
     for row in await _rows(db, _FRAMES, {"meters": meters, "since": since_s, "labels": list(_LABELS)}):
@@ -67,23 +67,23 @@ async def frames(db: ClickHouse, meters: list[str], since_s: int) -> dict[str, d
     return out
 
 
-async def minutes(db: ClickHouse, meter: str, since_s: int, until_s: int) -> list[Minute]:
+async def minutes(db: Reads, meter: str, since_s: int, until_s: int) -> list[Minute]:
     """Minutes of one meter that start from since_s up to until_s, by time."""
     return [_minute(row) for row in await _rows(db, _MINUTES, {"meter": meter, "since": since_s, "until": until_s})]
 
 
-async def tariff_names(db: ClickHouse, meter: str, since_s: int, until_s: int) -> dict[int, str]:
+async def tariff_names(db: Reads, meter: str, since_s: int, until_s: int) -> dict[int, str]:
     """What the meter called its tariffs in a span, by index."""
     rows = await _rows(db, _NAMES, {"meter": meter, "since": since_s, "until": until_s})
     return {row["tariff"]: " ".join(row["name"].split()) for row in rows}
 
 
-async def newest_ever(db: ClickHouse) -> dict[str, int]:
+async def newest_ever(db: Reads) -> dict[str, int]:
     """Every meter that has a minute, and its newest one."""
     return {row["meter_id"]: row["newest_s"] for row in await _rows(db, _EVER, {})}
 
 
-async def recent(db: ClickHouse, since_s: int) -> dict[str, tuple[int, int | None]]:
+async def recent(db: Reads, since_s: int) -> dict[str, tuple[int, int | None]]:
     """Meters with a frame since then: its time and apparent power in VA."""
     rows = await _rows(db, _RECENT, {"since": since_s})
     return {row["meter_id"]: (row["newest_s"], row["apparent_va"]) for row in rows}
@@ -121,7 +121,7 @@ def _minute(row: dict[str, Any]) -> Minute:
     return Minute(**row | {"over_power": bool(row["over_power"]), "clock_degraded": bool(row["clock_degraded"])}, energy=energy)
 
 
-async def _rows(db: ClickHouse, sql: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+async def _rows(db: Reads, sql: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
     table = await db.run(db.arrow, sql, params)
     names = table.column_names
     columns = [table[name].to_pylist() for name in names]

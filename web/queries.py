@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sinks.clickhouse import ClickHouse
+from web.kept_reads import Reads
 from web.view.minutes import MinuteRows
 from web.view.seconds import Probe
 
@@ -60,13 +60,13 @@ WHERE sensor_id = {sensor:String} AND minute >= fromUnixTimestamp({since:Int64})
 """
 
 
-async def latest_seconds(db: ClickHouse, sensors: list[str], since_s: int) -> dict[str, dict[int, dict[int, Probe]]]:
+async def latest_seconds(db: Reads, sensors: list[str], since_s: int) -> dict[str, dict[int, dict[int, Probe]]]:
     """Samples of some sensors from a second on: by sensor, second and probe."""
     table = await db.run(db.arrow, LATEST_SECONDS, {"sensors": sensors, "since": since_s})
     return _seconds(table, sensors)
 
 
-async def seconds_between(db: ClickHouse, sensor: str, since_s: int, until_s: int) -> dict[int, dict[int, Probe]]:
+async def seconds_between(db: Reads, sensor: str, since_s: int, until_s: int) -> dict[int, dict[int, Probe]]:
     """Samples of one sensor's seconds from since_s up to until_s: by second and probe."""
     table = await db.run(db.arrow, SECONDS_BETWEEN, {"sensor": sensor, "since": since_s, "until": until_s})
     return _seconds(table, [sensor])[sensor]
@@ -83,27 +83,27 @@ def _seconds(table: pa.Table, sensors: list[str]) -> dict[str, dict[int, dict[in
     return out
 
 
-async def fleet_now(db: ClickHouse, since_s: int) -> dict[str, tuple[int, float]]:
+async def fleet_now(db: Reads, since_s: int) -> dict[str, tuple[int, float]]:
     """Sensors with a second since then: their newest one and its power in mW, phases summed."""
     table = await db.run(db.arrow, FLEET_NOW, {"since": since_s})
     rows = zip(*(table[name].to_pylist() for name in ("sensor_id", "newest_s", "power_mw")), strict=True)
     return {_text(sensor): (newest, power) for sensor, newest, power in rows}
 
 
-async def fleet_ever(db: ClickHouse) -> dict[str, int]:
+async def fleet_ever(db: Reads) -> dict[str, int]:
     """Every sensor that has a minute, and its newest second by the minutes."""
     table = await db.run(db.arrow, FLEET_EVER)
     rows = zip(*(table[name].to_pylist() for name in ("sensor_id", "minute_s", "mask")), strict=True)
     return {_text(sensor): minute_s + int(mask).bit_length() - 1 for sensor, minute_s, mask in rows}
 
 
-async def newest_second(db: ClickHouse, sensor: str, since_s: int) -> int | None:
+async def newest_second(db: Reads, sensor: str, since_s: int) -> int | None:
     """The newest second of one sensor at or after since_s."""
     table = await db.run(db.arrow, NEWEST_SECOND, {"sensor": sensor, "since": since_s})
     return table["newest_s"][0].as_py() if table["n"][0].as_py() else None
 
 
-async def minutes(db: ClickHouse, sensor: str, since_s: int, until_s: int) -> MinuteRows:
+async def minutes(db: Reads, sensor: str, since_s: int, until_s: int) -> MinuteRows:
     """Minutes of one sensor that start from since_s up to until_s."""
     table = await db.run(db.arrow, MINUTES, {"sensor": sensor, "since": since_s, "until": until_s})
     whole = [table[name].to_numpy() for name in ("minute_s", "probe", "seconds", "mean_mw", "min_mw", "max_mw")]

@@ -53,6 +53,7 @@ from web.energy_pages import Chosen, EnergyPages
 from web.energy_source import EnergySource
 from web.html import secure
 from web.identity import Catalog
+from web.kept_reads import KeptReads
 from web.notices import told, try_out
 from web.outages import Parts, asks_of
 from web.project_pages import ProjectPages
@@ -172,11 +173,12 @@ def _energy_pages(site: Site) -> list[web.RouteDef]:
         return site.catalog.state
 
     db, shell, clock, chosen = site.db, site.shell, site.clock, Chosen(state)
-    source, costs = EnergySource(db, state, clock), CostRows(db, state, clock)
+    kept = KeptReads(db)
+    source, costs = EnergySource(kept, state, clock), CostRows(kept, state, clock)
     return [
         *EnergyPages(source, chosen, shell, clock).routes(),
         *DemandPages(costs, source.rows, chosen, shell, clock).routes(),
-        *CostPages(Bills(db, state, clock), costs, state, chosen, shell, clock).routes(),
+        *CostPages(Bills(kept, state, clock), costs, state, chosen, shell, clock).routes(),
         *AnomalyPages(Around(db, state, site.fleet.entries, shell, clock, on=site.settings.anomalies)).routes(),
     ]
 
