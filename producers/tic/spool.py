@@ -249,6 +249,8 @@ class Spool:
         if held:
             bodies = [one.body for one in held]
             rows.extend(spool_row.rows(bodies, held[0].seq, self._done, held[0].at_s, self._schema[0], spool_file.ROW_MAX_BYTES))
+        else:
+            rows.extend(self._marker(file))
         first = file.write(rows, self._done, self._limit)
         self._saved = self._done
         self._memory.clear()
@@ -262,9 +264,15 @@ class Spool:
     def _save(self, file: SpoolFile) -> None:
         if self._memory:
             self._store(file)
+        if rows := self._marker(file):
+            file.write(rows, self._done)
+
+    def _marker(self, file: SpoolFile) -> list[Row]:
+        """What says how far frames are done, when the file does not: what is taken off it would else count as damaged."""
         newest = file.newest
-        if newest is not None and newest.done != self._done:
-            file.write([spool_row.marker(self._next, self._done, int(self._clock()), self._schema[0])], self._done)
+        if newest is None or newest.done == self._done:
+            return []
+        return [spool_row.marker(self._next, self._done, int(self._clock()), self._schema[0])]
 
     def _read(self, file: SpoolFile, limit: int) -> list[Entry]:
         found: list[Entry] = []

@@ -235,7 +235,7 @@ def test_a_reader_chooses_the_language_and_keeps_it(site: Website, browser: Brow
     house.fill(site.db, "gre000001", [now - 1, now, now + 1, now + 2, now + 3])
     page.goto(f"{site.url}/?sensor=gre000001")
     expect(page.locator("html")).to_have_attribute("lang", "fr")
-    expect(page.locator('[data-number="total"]')).to_contain_text(",")
+    expect(page.locator('[data-number="voltage_A"]')).to_contain_text(",")
     expect(page.locator("#measured")).to_contain_text("mesuré")
     page.locator("#language").select_option("ko")
     expect(page.locator("#measured")).to_contain_text("측정됨")
