@@ -13,8 +13,8 @@ from streams.core.tariff.bill import NoPrice
 from web import meter_queries, queries
 from web.energy_rows import EnergyRows, Row
 from web.kept_reads import Reads
+from web.view import cost, minutes, period, seconds
 from web.view import energy as view
-from web.view import minutes, period, seconds
 from web.view import period_words as words
 from web.view.clock import Zone
 from web.view.energy import Against, Card, Columns, Total
@@ -157,7 +157,7 @@ class EnergySource:
                 return plan, rows, ""
             why = ""
         except NoPrice as error:
-            why = str(error)
+            why = cost.words(error.args[0])
         return "", self.rows.periods(sensor, quarters, since_s, until_s, step), why
 
     async def _minutes(self, sensor: Sensor, one: Period) -> Inside:
