@@ -47,7 +47,7 @@ def test_a_live_meter_in_light_and_dark_on_a_desk_and_a_phone(site: Website, ope
         label = page.evaluate("powermon.model.day.left[0].major_label_text_color")
         assert label == page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--muted').trim()")
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    eventually(lambda: page.evaluate("document.documentElement.scrollWidth") == 390, "everything fits a phone")
     newest = int(site.clock())
     linky_house.fill_frames(site.db, METER, [newest])
     eventually(lambda: column(page, "frames", "t")[-1] % 60_000 == newest % 60 * 1000, "the new frame, without a reload")
