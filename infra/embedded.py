@@ -153,7 +153,8 @@ def registry(settings: Settings) -> Program:
         "registry",
         settings.registry,
         [java, *options, "-jar", str(jar)],
-        lambda: registry_problem(settings.registry),
+        # It answers before it has read its journal, and does not know then what it was told.
+        lambda: http_problem("the schema registry", f"http://127.0.0.1:{settings.registry_port}/health/ready"),
         prepare=lambda: _empty(scratch),
     )
 

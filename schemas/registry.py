@@ -92,7 +92,9 @@ class Registry:
                     raise
                 return self._keep(schema_id, text)
             if answer is None:
-                return None
+                # A registry that starts answers before it has read its journal; what it gave once, it does not take back.
+                text = self._read_cache()["schemas"].get(str(schema_id))
+                return None if text is None else self._keep(schema_id, text)
             self._write_cache({}, {schema_id: answer["schema"]})
             return self._keep(schema_id, answer["schema"])
 

@@ -36,6 +36,12 @@ def test_an_unknown_id_is_none(registry: str, tmp_path: Path) -> None:
     assert Registry(registry, tmp_path / "cache.json").schema_of(999_999) is None
 
 
+def test_an_id_that_a_starting_registry_does_not_know_yet_is_in_the_file(registry: str, tmp_path: Path) -> None:
+    cache = tmp_path / "cache.json"
+    cache.write_text(json.dumps({"registry": registry, "ids": {}, "schemas": {"999999": topics.LATE.schema_path.read_text()}}))
+    assert Registry(registry, cache).schema_of(999_999) == json.loads(topics.LATE.schema_path.read_text())
+
+
 def test_an_unregistered_schema_says_how_to_register(registry: str, tmp_path: Path) -> None:
     topic = changed(tmp_path, name="why", type="string", default="")
     with pytest.raises(ConfigurationError, match="powermon schemas register"):
