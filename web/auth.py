@@ -25,6 +25,8 @@ FORM_COOKIE = "powermon_form"
 CSRF_HEADER = "X-Powermon-Form"
 OPEN_PATHS = frozenset({"/signin", "/healthz", "/readyz", "/favicon.ico", "/api/v1/openapi.json", "/api/v1/docs"})
 OPEN_TREES = ("/static/",)
+WITHOUT_CATALOG = frozenset({"/api/v1/sql"})
+"""What the API answers from ClickHouse alone."""
 
 _WRONG = say("The name or the password is wrong.")
 _UNKNOWN = say("The list of users is not at hand yet; try again in a moment.")
@@ -71,18 +73,26 @@ class Auth:
                 return await handler(request)
             if identity is None:
                 return self._who_are_you(request)
-            if identity.must_change_password and path not in ("/password", "/signout"):
-                if path.startswith("/api/"):
-                    return problem(403, "password_must_change", "the one-time password must be changed first, at /password")
-                raise web.HTTPSeeOther("/password")
-            if identity.session is not None and request.method not in ("GET", "HEAD"):
-                refused = await self._forged(request, identity)
-                if refused is not None:
-                    return refused
+            if (refused := await self._refused(request, identity)) is not None:
+                return refused
             request[IDENTITY] = identity
             return await handler(request)
 
         return guard
+
+    async def _refused(self, request: web.Request, identity: Identity) -> web.StreamResponse | None:
+        """What somebody known is told instead of an answer; None when nothing is in the way."""
+        path, api = request.path, request.path.startswith("/api/")
+        if identity.must_change_password and path not in ("/password", "/signout"):
+            if api:
+                return problem(403, "password_must_change", "the one-time password must be changed first, at /password")
+            raise web.HTTPSeeOther("/password")
+        if api and path not in WITHOUT_CATALOG and not self._catalog.caught_up:
+            # What is not in the catalog may stand in what is not read yet.
+            return _later(f"not ready yet: {self._catalog.problem()}")
+        if identity.session is not None and request.method not in ("GET", "HEAD"):
+            return await self._forged(request, identity)
+        return None
 
     def _identify(self, request: web.Request) -> Identity | None:
         now_s = self._clock()
@@ -95,9 +105,7 @@ class Auth:
         if wants_page and not request.path.startswith("/api/") and "Upgrade" not in request.headers:
             raise web.HTTPSeeOther(f"/signin?next={quote(request.path_qs, safe='')}")
         if "Authorization" in request.headers and (trouble := self._catalog.problem()) is not None:
-            unknown = problem(503, "unavailable", f"whose token this is cannot be told yet: {trouble}")
-            unknown.headers["Retry-After"] = "1"
-            return unknown
+            return _later(f"whose token this is cannot be told yet: {trouble}")
         refused = problem(401, "not_signed_in", "sign in at /signin, or send a live token as `Authorization: Bearer …`")
         refused.headers["WWW-Authenticate"] = "Bearer"
         return refused
@@ -245,6 +253,12 @@ def problem(status: int, code: str, detail: str, **more: object) -> web.Response
     """An error of the API; `more` are further members, as the field it is about."""
     body = {"status": status, "code": code, **more, "detail": detail}
     return web.json_response(body, status=status, content_type="application/problem+json")
+
+
+def _later(detail: str) -> web.Response:
+    answer = problem(503, "unavailable", detail)
+    answer.headers["Retry-After"] = "1"
+    return answer
 
 
 def _go_to(where: str) -> web.Response:

@@ -300,6 +300,14 @@ async def test_a_token_that_cannot_be_judged_yet_is_503(store: Store) -> None:
     assert (await store("GET", "projects/")).status == 200
 
 
+async def test_what_is_not_in_a_catalog_that_is_being_read_is_503_and_not_404(store: Store) -> None:
+    assert (await store("GET", "projects/1/")).status == 404
+    store.catalog.trouble, store.catalog.caught_up = "the catalog is being read, 3 commands so far", False
+    later = await store("GET", "projects/1/")
+    assert later.said == (503, {"detail": "Not ready yet: the catalog is being read, 3 commands so far"})
+    assert later.headers["Retry-After"] == "1"
+
+
 # ---- the root list
 
 

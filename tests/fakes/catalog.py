@@ -17,6 +17,7 @@ class FakeCatalog:
         self.state = State()
         self.at_ms = at_ms
         self.trouble: str | None = None
+        self.caught_up = True
         self._ids = itertools.count()
         for command in commands:
             self.add(command)

@@ -306,6 +306,15 @@ async def test_a_token_is_not_refused_while_the_catalog_is_being_read(client: Cl
         site.catalog.trouble = None
 
 
+async def test_no_sensor_is_unknown_while_the_catalog_is_being_read(client: Client, site: Website) -> None:
+    site.catalog.trouble, site.catalog.caught_up = "the catalog is being read, 3 commands so far", False
+    try:
+        assert await code(await client.get("/api/v1/sensors/xyz000001", headers=BEARER)) == (503, "unavailable")
+        assert (await ask(client, "SELECT 1")).status == 200
+    finally:
+        site.catalog.trouble, site.catalog.caught_up = None, True
+
+
 async def test_a_session_is_no_key_to_queries(client: Client) -> None:
     await sign_in(client, "root", website.ADMIN_PASSWORD)
     assert await code(await client.post("/api/v1/sql", json={"sql": "SELECT 1"})) == (403, "token_needed")

@@ -82,6 +82,8 @@ class Door:
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
                 await self._catalog.catch_up()  # what another server was answered is known here too
+                if not self._catalog.caught_up:  # what is not there may stand in what is not read yet
+                    raise detail(503, f"Not ready yet: {self._catalog.problem()}", {"Retry-After": "1"})
                 if one.signed:
                     self._check(request, scoped=one.scoped)
                 return await _method(one, request)
