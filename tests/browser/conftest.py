@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from infra.settings import Settings
 from tests.fakes import house, website
@@ -24,6 +24,10 @@ ARGS = [
 ]
 SENSOR = "gre000001"
 SIZES = {"laptop": (1400, 1000), "phone": (390, 844)}
+
+
+# A page that looks again every 5 s is not late when it took 6 on a busy machine.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")  # as long as it lives, this thread's event loop is Playwright's

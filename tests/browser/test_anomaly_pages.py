@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from infra.settings import Settings
 from schemas.anomaly import WITHDRAWN
 from streams.catalog.commands import RegisterSensor
-from tests.accessible import faults
+from tests.accessible import faults, fits
 from tests.browser_columns import column
 from tests.fakes import house, website
 from tests.fakes.anomalies import anomaly, fill, sag
@@ -62,7 +62,7 @@ def test_axe_finds_nothing_serious_and_a_phone_scrolls_only_down(open_page: Open
     for size, scheme, width in (("laptop", "light", 1400), ("phone", "dark", 390)):
         page = open_page(path, size=size, scheme=scheme)
         assert faults(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        fits(page, width)
 
 
 def test_the_list_is_filtered_without_a_reload_and_its_address_reopens_it(open_page: OpenPage) -> None:

@@ -8,9 +8,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from infra.settings import Settings
+from tests.accessible import fits
 from tests.browser_columns import column
 from tests.fakes import linky_house
-from tests.fakes.website import Website, eventually
+from tests.fakes.website import Website
+from tests.waiting import until
 
 METER = "052165900001"
 
@@ -47,10 +49,10 @@ def test_a_live_meter_in_light_and_dark_on_a_desk_and_a_phone(site: Website, ope
         label = page.evaluate("powermon.model.day.left[0].major_label_text_color")
         assert label == page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--muted').trim()")
     page.set_viewport_size({"width": 390, "height": 844})
-    eventually(lambda: page.evaluate("document.documentElement.scrollWidth") == 390, "everything fits a phone")
+    fits(page, 390)
     newest = int(site.clock())
     linky_house.fill_frames(site.db, METER, [newest])
-    eventually(lambda: column(page, "frames", "t")[-1] % 60_000 == newest % 60 * 1000, "the new frame, without a reload")
+    until(lambda: column(page, "frames", "t")[-1] % 60_000 == newest % 60 * 1000, "the new frame, without a reload")
     expect(page.locator("#state")).to_have_text("live")
     expect(page.locator('[data-number="apparent"]')).to_have_text(f"{linky_house.power_va(newest):,}".replace(",", "\u202f"))
     assert errors == []

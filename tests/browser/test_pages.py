@@ -11,11 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 from infra.settings import Settings
 from streams.catalog.commands import PutReceiver, RegisterSensor, SwitchOffReceiver
 from streams.core.notices.rules import Rules
-from tests.accessible import faults
+from tests.accessible import faults, fits
 from tests.fakes import house, website
 from tests.fakes.replays import FakeReplays
 from tests.fakes.website import Website
 from tests.notices import World, anomaly
+from tests.waiting import until
 from web.view.places import PLACES
 
 OpenPage = Callable[..., Page]
@@ -65,7 +66,7 @@ def test_axe_finds_nothing_serious_and_a_phone_scrolls_only_down(site: Website, 
         admin.goto(site.url + path)
         admin.wait_for_load_state("load")
         found += [f"{scheme} {fault}" for fault in faults(admin)]
-        assert admin.evaluate("document.documentElement.scrollWidth") <= width
+        fits(admin, width)
     assert found == []
 
 
@@ -90,7 +91,7 @@ def test_a_sensor_is_registered_changed_given_a_token_and_revoked(site: Website,
     expect(admin.locator("#said")).to_have_text("Saved.")
     admin.get_by_label("Thresholds").fill("sag_pct=88")
     admin.get_by_role("button", name="Save").click()
-    website.eventually(lambda: dict(site.catalog.state.sensors["mill000001"].thresholds) == {"sag_pct": 88}, "one threshold")
+    until(lambda: dict(site.catalog.state.sensors["mill000001"].thresholds) == {"sag_pct": 88}, "one threshold")
     hint = admin.get_by_text("bills of months that are over change, too")
     expect(hint).to_have_count(0)  # it was billed by nothing before
     admin.reload()
@@ -240,7 +241,7 @@ def test_a_reader_chooses_the_language_and_keeps_it(site: Website, browser: Brow
         page.wait_for_timeout(300)
         return "," in page.locator('[data-number="voltage_A"]').inner_text()
 
-    website.eventually(comma, "a decimal comma")
+    until(comma, "a decimal comma")
     expect(page.locator("#measured")).to_contain_text("mesuré")
     page.locator("#language").select_option("ko")
     expect(page.locator("#measured")).to_contain_text("측정됨")

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import SENSOR
-from tests.fakes import house, website
+from tests.fakes import house
 from tests.fakes.website import Website
+from tests.waiting import until
 
 OpenPage = Callable[..., Page]
 TOTAL = "[data-number=total]"
@@ -43,14 +44,14 @@ FOUND = "({ moved: seen.moved, empty: seen.empty, gone: seen.canvases.filter((on
 def test_a_page_brings_itself_up_to_date_without_flicker(open_page: OpenPage, site: Website, path: str) -> None:
     page = open_page(f"{path}?sensor={SENSOR}" if path not in ("/sensors", "/system") else path, ready=False)
     if path == "/":
-        website.eventually(lambda: live(page, site) != "–", "a number")
+        until(lambda: live(page, site) != "–", "a number")
     else:
         page.wait_for_load_state("networkidle")
     page.evaluate(WATCH)
     for _ in range(UPDATES):
         if path == "/":
             shown = page.locator(TOTAL).inner_text()
-            website.eventually(lambda shown=shown: live(page, site) != shown, "another number")  # type: ignore[misc]
+            until(lambda shown=shown: live(page, site) != shown, "another number")  # type: ignore[misc]
         else:
             with page.expect_response(
                 lambda answer: answer.request.resource_type == "fetch" and urlsplit(answer.url).path == path
