@@ -23,7 +23,10 @@ WATCH = """
   const canvases = (root) => [...root.querySelectorAll("*")].flatMap((one) => [
     ...(one.tagName === "CANVAS" ? [one] : []), ...(one.shadowRoot ? canvases(one.shadowRoot) : [])])
   const seen = window.seen = { moved: [], empty: 0, canvases: canvases(document) }
+  const banners = () => document.getElementById("banners").children.length
+  let shown = banners()
   new PerformanceObserver((list) => {
+    if (banners() !== shown) return void (shown = banners())  // what does not answer on a busy machine is said above the rest
     for (const one of list.getEntries())
       seen.moved.push([one.value, one.sources.map(({ node }) => node?.id || node?.className || node?.nodeName).join(" ")])
   }).observe({ type: "layout-shift", buffered: false })

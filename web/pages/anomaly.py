@@ -3,9 +3,7 @@
 from functools import cache
 from typing import Any
 
-from bokeh.core.json_encoder import serialize_json
 from bokeh.core.properties import value
-from bokeh.document import Document
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d, TapTool
 from bokeh.models.annotations.geometry import BoxAnnotation, Span
 
@@ -25,12 +23,12 @@ def timeline() -> dict[str, Any]:
     bars = ColumnDataSource({name: [] for name in _BARS}, name="bars_data")
     names = ColumnDataSource({name: [] for name in ("x", "y", "text")}, name="names_data")
     drawn = plot.quad("left", "right", "top", "bottom", source=bars, name="bars", fill_color="fill", line_color=None)
-    drawn.nonselection_glyph = drawn.selection_glyph = None
+    drawn.selection_glyph = None
     font = {"text_font": value(look.FONT), "text_font_size": value("12px"), "text_color": look.LABELS}
     plot.text("x", "y", "text", source=names, name="names", text_baseline="middle", x_offset=2, **font)
     plot.add_tools(HoverTool(tooltips=[("", "@of"), ("", "@what"), ("", "@value, @lasted"), ("", "@when")], renderers=[drawn]))
     plot.add_tools(TapTool(renderers=[drawn]))
-    return _said({"timeline": plot})
+    return look.embedded({"timeline": plot})
 
 
 @cache
@@ -44,14 +42,4 @@ def around() -> dict[str, Any]:
         colour = look.PHASE_COLOURS.get(name, look.LABELS)
         plot.line("t", "v", source=source, name=f"line_{name}", line_width=1.8, line_color=colour)
     plot.add_layout(Span(name="limit", dimension="width", location=0, line_dash="dashed", line_width=1.5, visible=False))
-    return _said({"around": plot})
-
-
-def _said(plots: dict[str, Any]) -> dict[str, Any]:
-    made = Document()
-    with made.models.freeze():
-        for plot in plots.values():
-            made.add_root(plot)
-    roots = {name: plot.id for name, plot in plots.items()}
-    text = serialize_json({"document": made.to_json(deferred=False), "roots": roots}, pretty=False)
-    return {"json": text.replace("<", "\\u003c"), "roots": roots}
+    return look.embedded({"around": plot})

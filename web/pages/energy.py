@@ -6,8 +6,6 @@ Words, and the colours of light and dark, are in templates and static/energy.js.
 from functools import cache
 from typing import Any
 
-from bokeh.core.json_encoder import serialize_json
-from bokeh.document import Document
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d
 from bokeh.models.annotations.geometry import Span
 
@@ -20,15 +18,7 @@ _BEFORE = ("left", "right", "value", "when")
 
 @cache
 def document() -> dict[str, Any]:
-    """The plots as BokehJS takes them, with the root of each by name."""
-    made = Document()
-    plots = {"chart": _chart(), "covered": _covered()}
-    with made.models.freeze():
-        for plot in plots.values():
-            made.add_root(plot)
-    roots = {name: plot.id for name, plot in plots.items()}
-    text = serialize_json({"document": made.to_json(deferred=False), "roots": roots}, pretty=False)
-    return {"json": text.replace("<", "\\u003c"), "roots": roots}
+    return look.embedded({"chart": _chart(), "covered": _covered()})
 
 
 def _source(name: str, *columns: str) -> ColumnDataSource:

@@ -1,11 +1,13 @@
 """The live page: the last minute of one sensor at its sampling rate, and its last hours by minute.
 
-The document holds the plots and the data; the words and numbers around them, the list of sensors and the
-colours of light and dark are in templates/live.html and static/live.js.
+The plots are the same for everybody and come with the page; its document on the server holds the data alone. The
+words and numbers around them, the list of sensors and the colours of light and dark are in templates/live.html and
+static/live.js.
 """
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from bokeh.document import Document
@@ -17,7 +19,7 @@ from web.html import template
 from web.language import current
 from web.pages import look
 from web.view import minutes, seconds
-from web.view.say import say
+from web.view.say import Language, say
 from web.watched import Update, Watched
 
 _HEIGHTS = {"power": 208, "voltage": 138, "pf": 156}
@@ -45,16 +47,16 @@ class LivePage:
         self._choice = ColumnDataSource({"sensor": [sensor_id], "hours": [hours]}, name="choice")
         self._page = Page(sensor_id, hours, self._deliver)
         self._switching: set[asyncio.Task[None]] = set()
-        plots = [*_minute_plots(self._points), *_hours_plots(self._minutes)]
-        look.add_roots(document, (*plots, self._points, self._minutes, self._now, self._past, self._choice))
+        look.add_roots(document, (self._points, self._minutes, self._now, self._past, self._choice))
         for model in document.models:
-            model.syncable = model is self._choice  # what a browser does to ranges and colours stays there
+            model.syncable = model is self._choice
         self._choice.on_change("data", self._chosen)
         self._show(feed.whole(sensor_id, hours))
         feed.watch(self._page)
         document.on_session_destroyed(lambda _: feed.unwatch(self._page))
         document.title = f"{sensor_id} · Powermon"
         document.template = template("live.html")
+        document.template_variables["plots"] = plots(self._language)
 
     def _show(self, update: Update) -> None:
         if update.whole is not None:
@@ -103,20 +105,28 @@ class LivePage:
             await self._context.with_locked_document(locked)
 
 
-def _minute_plots(points: ColumnDataSource) -> list[Any]:
+@cache
+def plots(_: Language) -> dict[str, Any]:
+    """The plots without data, said in the language that is spoken now."""
+    points = ColumnDataSource(dict.fromkeys(seconds.COLUMNS, ()), name="drawn_points")
+    past_points = ColumnDataSource(dict.fromkeys(minutes.COLUMNS, ()), name="drawn_minutes")
+    return look.embedded(_minute_plots(points) | _hours_plots(past_points))
+
+
+def _minute_plots(points: ColumnDataSource) -> dict[str, Any]:
     x = Range1d(start=0, end=60_000)
     gaps = ColumnDataSource({"x0": [], "x1": []}, name="now_gaps")
-    plots = []
+    drawn = {}
     for quantity in seconds.QUANTITIES:
         plot = look.time_plot(quantity, x, height=_HEIGHTS[quantity], axis=quantity == "pf")
         look.missing_spans(plot, gaps)
         for phase in seconds.PHASES:
             plot.line("t", f"{quantity}_{phase}", source=points, name=phase, line_width=1.7, line_color=look.PHASE_COLOURS[phase])
-        plots.append(plot)
-    return plots
+        drawn[quantity] = plot
+    return drawn
 
 
-def _hours_plots(past_points: ColumnDataSource) -> list[Any]:
+def _hours_plots(past_points: ColumnDataSource) -> dict[str, Any]:
     x = Range1d(start=0, end=3_600_000)
     plot = look.time_plot("hours", x, height=214, axis=False)
     look.missing_spans(plot, ColumnDataSource({"x0": [], "x1": []}, name="past_gaps"))
@@ -143,7 +153,7 @@ def _hours_plots(past_points: ColumnDataSource) -> list[Any]:
     strip.y_range.end = 100
     strip.yaxis.ticker = [0, 100]
     strip.vbar("t", MINUTE_S * 1040, "coverage", source=past_points, name="measured", line_color=None, fill_color=look.COVERAGE)
-    return [plot, strip]
+    return {"hours": plot, "coverage": strip}
 
 
 def _apply(source: ColumnDataSource, change: minutes.Change) -> None:

@@ -1,8 +1,9 @@
 """How plots look. Colours that follow light and dark are set in the browser by static/look.js."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
 from bokeh.models import (
     BasicTicker,
@@ -89,6 +90,21 @@ def _times() -> DatetimeAxis:
         days="%d %b",
     )
     return DatetimeAxis(ticker=DatetimeTicker(desired_num_ticks=6, num_minor_ticks=0), formatter=formatter)
+
+
+def embedded(plots: Mapping[str, Any]) -> dict[str, Any]:
+    """Plots as static/embed.js takes them: `json` for the page, and `roots`, the id of each by the name of its place.
+
+    As bokeh.embed.components does it, in a fifth of its time: that looks through all models once for each plot.
+    """
+    made = Document()
+    for plot in plots.values():
+        for renderer in plot.renderers:  # nobody chooses points or mutes them; looks for that are a third of the models
+            renderer.nonselection_glyph = renderer.muted_glyph = None
+    add_roots(made, plots.values())
+    roots = {name: plot.id for name, plot in plots.items()}
+    text = serialize_json({"document": made.to_json(deferred=False), "roots": roots}, pretty=False)
+    return {"json": text.replace("<", "\\u003c"), "roots": roots}
 
 
 def add_roots(document: Document, roots: Iterable[Any]) -> None:

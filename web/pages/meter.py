@@ -1,9 +1,11 @@
 """A meter's page: its last minutes frame by frame, and one day by minute.
 
-The document holds the plots and the data; words, numbers and the colours of light and dark are in
-templates/meter.html and static/meter.js. Another day or another meter is another page.
+The plots are the same for everybody and come with the page; its document on the server holds the data alone. Words,
+numbers and the colours of light and dark are in templates/meter.html and static/meter.js. Another day or another meter
+is another page.
 """
 
+from functools import cache
 from typing import Any
 
 from bokeh.document import Document
@@ -19,10 +21,11 @@ from web.pages import look
 from web.view import meter_day, meter_live
 from web.view.meter import PHASES
 from web.view.meter_day import Day
-from web.view.say import say
+from web.view.say import Language, say
 from web.watched import Update
 
 APPARENT, INJECTED = "#0072B2", "#009E73"
+_MINUTES = (*meter_day.COLUMNS, "when")
 
 
 class MeterPage:
@@ -38,19 +41,19 @@ class MeterPage:
         assert document.session_context is not None
         self._context, self._language = document.session_context, current()
         self._frames = ColumnDataSource(dict.fromkeys(meter_live.COLUMNS, ()), name="frames")
-        self._minutes = ColumnDataSource(dict.fromkeys((*meter_day.COLUMNS, "when"), ()), name="day_minutes")
+        self._minutes = ColumnDataSource(dict.fromkeys(_MINUTES, ()), name="day_minutes")
         self._now, self._past = (ColumnDataSource({"json": [""]}, name=name) for name in ("now", "past"))
         self._page = Page(meter_id, day.number, self._deliver)
         self._when = meter_day.labels(day)
-        plots = [*_live(self._frames), *_day(self._minutes)]
-        look.add_roots(document, (*plots, self._frames, self._minutes, self._now, self._past))
+        look.add_roots(document, (self._frames, self._minutes, self._now, self._past))
         for model in document.models:
-            model.syncable = False  # what a browser does to ranges and colours stays there
+            model.syncable = False
         self._show(feed.whole(meter_id, day.number))
         feed.watch(self._page)
         document.on_session_destroyed(lambda _: feed.unwatch(self._page))
         document.title = f"{meter_id} · Powermon"
         document.template = template("meter.html")
+        document.template_variables["plots"] = plots(self._language)
 
     def _show(self, update: Update) -> None:
         if update.whole is not None:
@@ -74,13 +77,21 @@ class MeterPage:
             await self._context.with_locked_document(locked)
 
 
-def _live(frames: ColumnDataSource) -> list[Any]:
+@cache
+def plots(_: Language) -> dict[str, Any]:
+    """The plots without data, said in the language that is spoken now."""
+    frames = ColumnDataSource(dict.fromkeys(meter_live.COLUMNS, ()), name="drawn_frames")
+    minutes = ColumnDataSource(dict.fromkeys(_MINUTES, ()), name="drawn_minutes")
+    return look.embedded({"live": _live(frames)} | _day(minutes))
+
+
+def _live(frames: ColumnDataSource) -> Any:
     plot = look.time_plot("live", Range1d(start=0, end=60_000), height=180, axis=True)
     look.missing_spans(plot, ColumnDataSource({"x0": [], "x1": []}, name="now_gaps"))
     plot.add_layout(_contract("contract"))
     plot.line("t", "injected", source=frames, name="injected", line_width=1.7, line_color=INJECTED)
     plot.step("t", "apparent", source=frames, name="apparent", line_width=1.8, line_color=APPARENT, mode="after")
-    return [plot]
+    return plot
 
 
 def _contract(name: str) -> Span:
@@ -88,11 +99,11 @@ def _contract(name: str) -> Span:
     return Span(name=name, dimension="width", location=0, line_color=look.GRID, line_dash="dashed", line_width=1.4, visible=False)
 
 
-def _day(minutes: ColumnDataSource) -> list[Any]:
+def _day(minutes: ColumnDataSource) -> dict[str, Any]:
     x = Range1d(start=0, end=86_400_000)
-    plots = [_load(minutes, x), _tariffs(x), _voltage(minutes, x), _coverage(minutes, x)]
-    plots[-1].xaxis.ticker = FixedTicker(ticks=[])
-    return plots
+    covered = _coverage(minutes, x)
+    covered.xaxis.ticker = FixedTicker(ticks=[])
+    return {"day": _load(minutes, x), "tariffs": _tariffs(x), "voltage": _voltage(minutes, x), "covered": covered}
 
 
 def _load(minutes: ColumnDataSource, x: Range1d) -> Any:

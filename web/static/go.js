@@ -82,10 +82,4 @@
     wait()
     document.body.dataset.ready = "true"
   }
-  powermon.embed = async () => {
-    const said = JSON.parse($("plots").textContent)
-    const roots = Object.fromEntries(Object.entries(said.roots).map(([name, id]) => [id, $(`plot-${name}`)]))
-    await Bokeh.embed.embed_items({ page: said.document }, [{ docid: "page", roots, root_ids: Object.keys(roots) }])
-    return Bokeh.documents.at(-1)
-  }
 })()

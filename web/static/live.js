@@ -109,9 +109,12 @@
     model.choice.data = { sensor: [sensor], hours: [hours] }
   }
 
-  function start(found) {
-    const named = (name) => found.get_model_by_name(name)
-    model = Object.fromEntries([...QUANTITIES, "hours", "coverage", "points", "minutes", "now", "past", "choice", "now_gaps", "past_gaps"].map((n) => [n, named(n)]))
+  function start(drawn, found) {
+    const named = (names, place) => Object.fromEntries(names.map((name) => [name, place.get_model_by_name(name)]))
+    model = {
+      ...named([...QUANTITIES, "hours", "coverage", "drawn_points", "drawn_minutes", "now_gaps", "past_gaps"], drawn),
+      ...named(["points", "minutes", "now", "past", "choice"], found),
+    }
     powermon.model = model
     model.now.properties.data.change.connect(showNow)
     model.past.properties.data.change.connect(showPast)
@@ -142,15 +145,16 @@
     ticks()
     showNow()
     showPast()
+    powermon.follow(model.drawn_points, model.points)
+    powermon.follow(model.drawn_minutes, model.minutes)
     sessionStorage.removeItem("reloaded")
     document.body.dataset.ready = "true"
   }
 
-  function wait(tries = 0) {
-    const found = window.Bokeh?.documents.find((one) => one.get_model_by_name("now"))
-    if (found) return start(found)
-    if (tries > 300) { powermon.lost = true; return }
-    setTimeout(wait, 50, tries + 1)
+  async function begin() {
+    const [drawn, found] = await Promise.all([powermon.embed(), powermon.connected("now")])
+    if (found) start(drawn, found)
+    else powermon.lost = true
   }
-  wait()
+  begin()
 })()

@@ -168,9 +168,12 @@
     }
   }
 
-  function start(found) {
-    const named = (name) => found.get_model_by_name(name)
-    model = Object.fromEntries([...PLOTS, "frames", "day_minutes", "now", "past", "now_gaps", "past_gaps", "tariff_spans"].map((n) => [n, named(n)]))
+  function start(drawn, found) {
+    const named = (names, place) => Object.fromEntries(names.map((name) => [name, place.get_model_by_name(name)]))
+    model = {
+      ...named([...PLOTS, "drawn_frames", "drawn_minutes", "now_gaps", "past_gaps", "tariff_spans"], drawn),
+      ...named(["frames", "day_minutes", "now", "past"], found),
+    }
     powermon.model = model
     model.now.properties.data.change.connect(showNow)
     model.past.properties.data.change.connect(showPast)
@@ -181,15 +184,16 @@
     showNow()
     showPast()
     ticks()
+    powermon.follow(model.drawn_frames, model.frames)
+    powermon.follow(model.drawn_minutes, model.day_minutes)
     sessionStorage.removeItem("reloaded")
     document.body.dataset.ready = "true"
   }
 
-  function wait(tries = 0) {
-    const found = window.Bokeh?.documents.find((one) => one.get_model_by_name("now"))
-    if (found) return start(found)
-    if (tries > 300) { powermon.lost = true; return }
-    setTimeout(wait, 50, tries + 1)
+  async function begin() {
+    const [drawn, found] = await Promise.all([powermon.embed(), powermon.connected("now")])
+    if (found) start(drawn, found)
+    else powermon.lost = true
   }
-  wait()
+  begin()
 })()

@@ -35,12 +35,6 @@
     document.body.dataset.ready = "true"
   }
 
-  async function draw(said) {
-    const roots = Object.fromEntries(Object.entries(said.roots).map(([name, id]) => [id, document.getElementById(`plot-${name}`)]))
-    const [view] = await Bokeh.embed.embed_items({ page: said.document }, [{ docid: "page", roots, root_ids: Object.keys(roots) }])
-    start(view.roots ? view.roots[0].model.document : Bokeh.documents[0])
-  }
-
   const runs = document.getElementById("runs")
   async function look(before) {
     if (!document.hidden) {
@@ -55,7 +49,6 @@
   }
   if (Number(runs.dataset.waiting)) look(null)
 
-  const said = document.getElementById("plots")
-  if (said) draw(JSON.parse(said.textContent))
+  if (document.getElementById("plots")) window.powermon.embed().then(start)
   else document.body.dataset.ready = "true"
 })()
