@@ -1,6 +1,5 @@
 """A member of a group that follows the sink: what it makes of a message is made from what the sink has stored."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,15 +11,17 @@ from infra.settings import Settings
 from sinks import broker
 from sinks.backoff import Backoff
 from sinks.broker import Offsets, Place
-from sinks.pulse import Pulse
+from sinks.pulse import Working
 
 _WAIT_S = 0.2
 
 log = structlog.get_logger()
 
 
-class Follower:
+class Follower(Working):
     """Reads messages in rounds; a round is committed when all was made of it, and read again when that failed.
+
+    Asked to stop, it leaves the round in hand, which is then done again by the next one.
 
     Args:
         settings: broker, group membership.
@@ -29,14 +30,12 @@ class Follower:
     """
 
     def __init__(self, settings: Settings, group: str, name: str) -> None:
+        super().__init__(name)
         self._settings, self._group = settings, group
-        self._stop = threading.Event()
         self._backoff = Backoff()
         self._first: Offsets = {}  # where the round in hand began
         self._next: Offsets = {}  # where the one after it begins
         self._uncommitted: Offsets = {}
-        self._problem: str | None = None
-        self._pulse = Pulse(name)
 
     def work(self, topics: Sequence[str], make: Callable[[], bool]) -> None:
         """Make rounds until `stop`. Blocks.
@@ -57,18 +56,6 @@ class Follower:
         finally:
             self._member.close()
             self._sink.close()
-
-    def stop(self) -> None:
-        """Let `work` leave the round in hand, which is then done again by the next one."""
-        self._stop.set()
-
-    def problem(self) -> str | None:
-        """What stands in the way, as a sentence."""
-        return self._problem
-
-    def stalled(self) -> str | None:
-        """That the thread hangs; None while it need not."""
-        return self._pulse.stalled()
 
     # ---- for `make`, in its thread
 

@@ -1,5 +1,6 @@
 """Whether a thread still comes round: one that hangs inside the engine or a client raises nothing."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -28,3 +29,29 @@ class Pulse:
         if self._beat_at is None or (age_s := self._now() - self._beat_at) <= HANG_S:
             return None
         return f"the {self._name} has been at one step for {age_s:.0f} s"
+
+
+class Working:
+    """What a process asks of the work of one of its threads.
+
+    Args:
+        name: of the thread, for messages.
+        problem: what stands in the way at the beginning.
+    """
+
+    def __init__(self, name: str, problem: str | None = None) -> None:
+        self._stop = threading.Event()
+        self._problem = problem
+        self._pulse = Pulse(name)
+
+    def stop(self) -> None:
+        """Let the thread end the step in hand, and what must follow it, and return."""
+        self._stop.set()
+
+    def problem(self) -> str | None:
+        """What stands in the way, as a sentence; None when nothing does."""
+        return self._problem
+
+    def stalled(self) -> str | None:
+        """That the thread hangs; None while it need not."""
+        return self._pulse.stalled()

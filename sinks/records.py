@@ -4,7 +4,6 @@ Rows and the place in the log are one insert, and what is read before it is of o
 is applied from where the table is, or not at all. Reading again, or by two at once, comes to the same rows.
 """
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -24,7 +23,7 @@ from sinks import broker, metrics, tables
 from sinks.backoff import Backoff
 from sinks.broker import LogUnavailable, SafeProducer
 from sinks.clickhouse import ClickHouse
-from sinks.pulse import Pulse
+from sinks.pulse import Working
 from sinks.record_table import Place, insert, known, place
 from sinks.tables import Table
 from streams.core.record_batches import Batch, OpenBatches, Torn
@@ -49,7 +48,7 @@ class Moved(PowermonError):
     """Somebody else has applied what this member was about to."""
 
 
-class RecordSink:
+class RecordSink(Working):
     """The member that applies one topic of records, in a thread of its own.
 
     Args:
@@ -60,9 +59,9 @@ class RecordSink:
     """
 
     def __init__(self, settings: Settings, store: ClickHouse, registry: Registry, topic: Topic) -> None:
+        super().__init__(f"sink of {topic.name}", f"waiting for the broker to assign {topic.name}")
         self._settings, self._store, self._registry, self._topic = settings, store, registry, topic
         self._table = TABLES[topic.name]
-        self._stop = threading.Event()
         self._letters: SafeProducer | None = None
         self._open = OpenBatches()
         self._place: Place | None = None
@@ -73,8 +72,6 @@ class RecordSink:
         self.turn = 0
         """How often this member has begun to apply the topic: between two turns others may have written."""
         self._backoff = Backoff()
-        self._problem: str | None = f"waiting for the broker to assign {topic.name}"
-        self._pulse = Pulse(f"sink of {topic.name}")
 
     def work(self) -> None:
         """Read and apply until `stop`. Blocks.
@@ -93,18 +90,6 @@ class RecordSink:
                     self._wait_out(error)
         finally:
             self._member.close()
-
-    def stop(self) -> None:
-        """Let `work` finish the insert in hand and return."""
-        self._stop.set()
-
-    def problem(self) -> str | None:
-        """What stands in the way, as a sentence."""
-        return self._problem
-
-    def stalled(self) -> str | None:
-        """That the thread hangs; None while it need not."""
-        return self._pulse.stalled()
 
     def _lost(self, _member: Consumer, _partitions: list[TopicPartition]) -> None:
         self._place = self.applied = None

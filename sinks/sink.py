@@ -1,6 +1,5 @@
 """The sink: log to ClickHouse. Insert, then commit; the rest follows from keyed rows."""
 
-import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from sinks.backoff import Backoff
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.feeds import Feed, Rejected, Taken, carry, feeds
-from sinks.pulse import Pulse
+from sinks.pulse import Working
 from streams.core.flood import NO_FLOOD, Flood
 
 BATCH = 40_000
@@ -36,7 +35,7 @@ class Flooded(PowermonError):
     """So much of a topic cannot be used that it is not passed over: the sink waits with this topic for a person."""
 
 
-class Sink:
+class Sink(Working):
     """One member of the sink's group, in a thread of its own.
 
     A failing insert, broker or registry is waited out: nothing is committed, the same messages are read again.
@@ -56,9 +55,9 @@ class Sink:
         only: dict[str, Feed] | None = None,
         group: str = broker.SINK_GROUP,
     ) -> None:
+        super().__init__("sink", "waiting for the broker to assign partitions")
         self._settings, self._store, self._registry, self._group = settings, store, registry, group
         self._feeds = feeds(registry.schema_of) if only is None else only
-        self._stop = threading.Event()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="insert")
         self._letters: SafeProducer | None = None
         self._uncommitted: Offsets = {}
@@ -68,8 +67,6 @@ class Sink:
         self._lag_at = 0.0
         self._behind = 0
         self._moved_at = time.monotonic()
-        self._problem: str | None = "waiting for the broker to assign partitions"
-        self._pulse = Pulse("sink")
         self.positions: Offsets = {}
         """Next offset by topic and partition: everything below is in ClickHouse."""
 
@@ -89,10 +86,6 @@ class Sink:
             self._member.close()
             self._threads.shutdown()
 
-    def stop(self) -> None:
-        """Let `work` finish the insert in hand, commit and return."""
-        self._stop.set()
-
     def problem(self) -> str | None:
         """What stands in the way, as a sentence; None when rows flow or there is nothing to do."""
         if self._problem is not None:
@@ -101,10 +94,6 @@ class Sink:
         if self._behind and silent_s > STALL_S:
             return f"{self._behind} messages behind the log, and nothing inserted for {silent_s:.0f} s"
         return None
-
-    def stalled(self) -> str | None:
-        """That the thread hangs; None while it need not."""
-        return self._pulse.stalled()
 
     def _round(self) -> None:
         self._pulse.beat()

@@ -8,7 +8,6 @@ does it, because it alone knows that what was written before is in the table.
 
 import asyncio
 import secrets
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -24,7 +23,7 @@ from schemas.registry import Registry
 from sinks import broker, metrics
 from sinks.broker import LogUnavailable, SafeProducer
 from sinks.clickhouse import ClickHouse
-from sinks.pulse import Pulse
+from sinks.pulse import Working
 from sinks.quarter_sql import KINDS
 from sinks.rollup import generation
 from sinks.source_reads import hour_of, hours, records
@@ -76,7 +75,7 @@ class Applies(Protocol):
     turn: int
 
 
-class SourceFeed:
+class SourceFeed(Working):
     """A thread of the sink.
 
     Args:
@@ -98,9 +97,9 @@ class SourceFeed:
         clock: Callable[[], float] = time.time,
         every_s: float = EVERY_S,
     ) -> None:
+        super().__init__("feed of traces with a source")
         self._settings, self._store, self._registry, self._sink = settings, store, registry, sink
         self._sourced, self._clock, self._every_s = sourced, clock, every_s
-        self._stop = threading.Event()
         self._producer: SafeProducer | None = None
         self._behind: int | None = None
         """The offset up to which consumption.records must be applied before anything is compared; None: not known."""
@@ -108,8 +107,6 @@ class SourceFeed:
         self._whole: dict[int, Trace] = {}  # traces of which every hour was looked at since `_whole_at`
         self._whole_at, self._whole_every_s = 0.0, WHOLE_EVERY_S
         self._exchanges: tuple[int, ...] = ()  # of each table of minutes with a replay's, when `_whole` began
-        self._problem: str | None = None
-        self._pulse = Pulse("feed of traces with a source")
 
     def work(self) -> None:
         """Look until `stop`. Blocks."""
@@ -126,18 +123,6 @@ class SourceFeed:
             took_s = time.monotonic() - began
             self._whole_every_s = max(self._whole_every_s, REST * took_s)
             pause_s = min(max(self._every_s, REST * took_s), WHOLE_EVERY_S) if looked else _WAIT_S
-
-    def stop(self) -> None:
-        """Let `work` finish the trace in hand and return."""
-        self._stop.set()
-
-    def problem(self) -> str | None:
-        """What stands in the way, as a sentence."""
-        return self._problem
-
-    def stalled(self) -> str | None:
-        """That the thread hangs; None while it need not."""
-        return self._pulse.stalled()
 
     def look(self) -> bool:
         """Compare once, and write what differs; False when it is not this process's turn, or not yet.
