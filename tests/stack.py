@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 
 from infra import child
 from infra.cli.sql import ask, token
+from infra.errors import PartUnavailable
 from infra.programs import environment
 from infra.settings import Settings
 from schemas import topics
@@ -53,10 +54,20 @@ class Stack:
         return done.stdout
 
     def rows(self, sql: str) -> Rows:
-        """What `powermon sql` prints, without a process for each question."""
-        answer = io.BytesIO()
-        ask(self.settings.web, token(self.settings), sql, "JSONEachRow", answer)
-        return [json.loads(line) for line in answer.getvalue().splitlines()]
+        """What `powermon sql` prints, without a process for each question; a server that was killed is waited for."""
+        found: list[bytes] = []
+
+        def answered() -> bool:
+            answer = io.BytesIO()
+            try:
+                ask(self.settings.web, token(self.settings), sql, "JSONEachRow", answer)
+            except PartUnavailable:
+                return False
+            found[:] = answer.getvalue().splitlines()
+            return True
+
+        until(answered, "the web server answers", 90)
+        return [json.loads(line) for line in found]
 
     def kill(self, name: str) -> None:
         """End one process as a crash would; one that is down is waited for."""
