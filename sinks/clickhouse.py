@@ -31,7 +31,13 @@ T = TypeVar("T")
 THREADS = 4
 """Queries of the event loop that run at the same time."""
 
-_OURS: dict[str, Any] = {"async_insert": 0, "max_partitions_per_insert_block": 0}  # a backlog may reach over many months
+# To compile a query's expressions takes longer than our queries do: 0.15 s at the third or fourth time of each.
+_AS_IT_IS = {"compile_expressions": 0, "compile_aggregate_expressions": 0, "compile_sort_description": 0}
+_OURS: dict[str, Any] = {
+    "async_insert": 0,
+    "max_partitions_per_insert_block": 0,  # a backlog may reach over many months
+    **_AS_IT_IS,
+}
 _WHOLE = {**_OURS, "max_insert_block_size": 1 << 26, "min_insert_block_size_rows": 1 << 26, "min_insert_block_size_bytes": 0}
 _PEOPLE = {
     "max_execution_time": 30,

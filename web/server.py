@@ -57,6 +57,7 @@ from web.kept_reads import KeptReads
 from web.notices import told, try_out
 from web.outages import Parts, asks_of
 from web.project_pages import ProjectPages
+from web.ready_made import ReadyMade
 from web.receiver_pages import ReceiverPages
 from web.receivers import Vault
 from web.replay_pages import ReplayPages
@@ -105,7 +106,9 @@ def create_app(
     datastore = Datastore(
         catalog_view, site.clock, bodies=bodies, records=kept.records, tokens=tokens, meter=meter, endpoints=endpoints
     )
-    app = web.Application(middlewares=[language.choose, _errors, datastore.guard, site.auth.guard], client_max_size=_BODY_MAX)
+    ready = ReadyMade()
+    doors = [language.choose, ready.soon, _errors, datastore.guard, site.auth.guard]
+    app = web.Application(middlewares=doors, client_max_size=_BODY_MAX)
     app.on_response_prepare.append(secure)
 
     async def parts(app: web.Application) -> AsyncIterator[None]:
@@ -116,15 +119,8 @@ def create_app(
         api = SensorsApi(site.fleet, around, site.boot, site.clock)
         app[_API], app[CLIENT] = api, client
         yield
-        await system.close()
-        await site.feed.close()
-        await site.meters.feed.close()
-        await site.plots.close()
-        await client.close()
-        await kept.close()
-        await meter.close()
-        await notes.close()
-        await deliveries.close()
+        for one in (ready, system, site.feed, site.meters.feed, site.plots, client, kept, meter, notes, deliveries):
+            await one.close()
         site.sessions.save(site.clock())
 
     async def list_sensors(request: web.Request) -> web.Response:
