@@ -84,13 +84,15 @@ async def find(db: ClickHouse, asked: Asked, limit: int, before: tuple[int, str]
     Args:
         before: start and id of the last one of the part before.
     """
-    sql, values = _select(asked, before)
+    inner, outer, values = _conditions(asked, before)
+    sql = _select(inner, outer)
     return _rows(await db.run(db.arrow, f"{sql} ORDER BY start_us DESC, id DESC LIMIT {{n:UInt32}}", {**values, "n": limit}))
 
 
 async def count(db: ClickHouse, asked: Asked) -> int:
     """How many there are."""
-    sql, values = _select(asked, None)
+    inner, outer, values = _conditions(asked, None)
+    sql = _select(inner, outer) if outer else f"SELECT 1 FROM anomalies_raw FINAL WHERE {inner} {_FINAL}"
     return int((await db.run(db.rows, f"SELECT count() FROM ({sql})", values))[0][0])
 
 
@@ -132,9 +134,9 @@ async def is_stored(db: ClickHouse, anomaly: str, version: int) -> bool:
     return bool(await db.run(db.rows, SAID, {"id": anomaly, "version": version}))
 
 
-def _select(asked: Asked, before: tuple[int, str] | None) -> tuple[str, dict[str, Any]]:
-    """The query without order, and its parameters."""
-    inner, outer, values = ["1"], ["1"], dict[str, Any]()
+def _conditions(asked: Asked, before: tuple[int, str] | None) -> tuple[str, str, dict[str, Any]]:
+    """What must hold of an anomaly; of it together with what people say, empty when nothing must; and the parameters."""
+    inner, outer, values = ["1"], list[str](), dict[str, Any]()
     if asked.since_us is not None:
         inner.append("(state = 'open' OR end_at > fromUnixTimestamp64Micro({since:Int64}))")
         values["since"] = asked.since_us
@@ -161,9 +163,14 @@ def _select(asked: Asked, before: tuple[int, str] | None) -> tuple[str, dict[str
         )
         outer.append(f"({' OR '.join(found)} OR source IN {{named:Array(String)}})")
         values |= {"text": asked.text, "named": list(asked.named)}
-    facts = f"SELECT {_FACTS} FROM anomalies_raw FINAL WHERE {' AND '.join(inner)} {_FINAL}"
+    return " AND ".join(inner), " AND ".join(outer), values
+
+
+def _select(inner: str, outer: str) -> str:
+    """The query without order."""
+    facts = f"SELECT {_FACTS} FROM anomalies_raw FINAL WHERE {inner} {_FINAL}"
     joined = f"({facts}) AS a LEFT JOIN ({_LAST_WORDS}) AS n ON n.anomaly = a.id"
-    return f"SELECT a.*, {_SAID} FROM {joined} WHERE {' AND '.join(outer)}", values
+    return f"SELECT a.*, {_SAID} FROM {joined} WHERE {outer or '1'}"
 
 
 def _rows(table: Any) -> list[Row]:

@@ -7,16 +7,20 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from infra import child
 from infra.operator_tokens import operator_tokens
 from infra.programs import environment
 from infra.settings import Settings
+from schemas import topics
 from tests.bench import load
 from tests.bench.worker_bench import ROOT, cpu_s, memory_mb
 from tests.waiting import until
@@ -158,10 +162,12 @@ class Seen:
     Attributes:
         visible_at: by sensor and second: monotonic time at which it could be queried.
         usage: memory (MB) and CPU seconds by process, at each mark.
+        stored: likewise what `stored` says.
     """
 
     visible_at: dict[tuple[str, int], float]
     usage: list[dict[str, tuple[int, float]]]
+    stored: list[tuple[float, float]]
     ended_at: float
 
 
@@ -176,10 +182,11 @@ def look(ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], ma
         f"SELECT sensor_id, max(timestamp) FROM readings WHERE sensor_id IN ({names}) AND second > now() - 120 GROUP BY sensor_id"
     )
     newest: dict[str, int] = {}
-    seen = Seen({}, [], marks[0])
+    seen = Seen({}, [], [], marks[0])
     while load_process.poll() is None:
         if len(seen.usage) < len(marks) and time.monotonic() >= marks[len(seen.usage)]:
             seen.usage.append(_usage(ask.settings))
+            seen.stored.append(stored(ask.settings))
         for name, text in ask.rows(query):
             now, second = time.monotonic(), int(text)
             for one in range(newest.get(name, second - 1) + 1, second + 1):
@@ -193,6 +200,17 @@ def look(ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], ma
 def _usage(settings: Settings) -> dict[str, tuple[int, float]]:
     """Memory (MB) and CPU seconds of each process of the stack."""
     return {name: (memory_mb(one["pid"]), cpu_s(one["pid"])) for name, one in listed(settings).items()}
+
+
+def stored(settings: Settings) -> tuple[float, float]:
+    """What the sink says of readings: batches, and of their oldest messages the seconds from the log until queryable, summed."""
+    with urllib.request.urlopen(f"{settings.web}/metrics", timeout=30) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    delays = next(one for one in families if one.name == "powermon_sink_delay_seconds")
+    found = {
+        one.name: one.value for one in delays.samples if one.labels["topic"] == topics.READINGS.name and "le" not in one.labels
+    }
+    return found["powermon_sink_delay_seconds_count"], found["powermon_sink_delay_seconds_sum"]
 
 
 def listed(settings: Settings) -> dict[str, dict[str, int]]:

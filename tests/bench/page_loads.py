@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from infra import child
 from infra.settings import Settings
@@ -22,6 +22,13 @@ from tests.waiting import until
 VISITS = 5
 SENSORS = 10
 LONGEST_S = 240.0
+DRAWN = """
+() => {
+  const sources = Object.values(window.powermon?.model ?? {}).filter((one) => one?.data && !/gaps|names/.test(one.name))
+  return sources.length ? Math.max(...sources.map((one) => Object.values(one.data)[0]?.length ?? 0)) : null
+}
+"""
+"""How many points the fullest plot of the page has; null: it has no plots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +38,12 @@ class Waited:
     Attributes:
         loaded_ms: until the browser's load event: the page can be read.
         drawn_ms: until its plots are drawn with their data.
+        wrong: what the page did not show that it should, None when it did.
     """
 
     loaded_ms: float
     drawn_ms: float
+    wrong: str | None
 
 
 def measure(settings: Settings, scratch: Path) -> dict[str, tuple[Waited, Waited]]:
@@ -72,6 +81,7 @@ def _paths(names: list[str]) -> list[str]:
 def _visits(browser: Browser, address: str, link: str, path: str) -> tuple[Waited, Waited]:
     first: list[tuple[float, float]] = []
     again: list[tuple[float, float]] = []
+    wrong: str | None = None
     for _ in range(VISITS):
         context = browser.new_context()
         context.request.get(f"{address}/signin?token={link}")
@@ -83,11 +93,24 @@ def _visits(browser: Browser, address: str, link: str, path: str) -> tuple[Waite
                 page.wait_for_selector("body[data-ready]")
             drawn_ms = (time.perf_counter() - begin) * 1000
             times.append((page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"), drawn_ms))
+            wrong = wrong or _missing(page, path)
             page.goto("about:blank")
         context.close()
-    return _median(first), _median(again)
+    return _median(first, wrong), _median(again, wrong)
 
 
-def _median(times: list[tuple[float, float]]) -> Waited:
+def _missing(page: Page, path: str) -> str | None:
+    """What somebody who looks at a page that is drawn would miss."""
+    sensor = path.partition("sensor=")[2].partition("&")[0]
+    text = page.locator("main").inner_text()
+    if not page.locator("h1").first.inner_text().strip() or sensor not in text:
+        return f"{path} does not name {sensor or 'itself'}: {text[:200]}"
+    if page.locator(".banner").count():
+        return f"{path} says: {page.locator('.banner').first.inner_text()}"
+    drawn = page.evaluate(DRAWN)
+    return None if drawn is None or drawn > 0 else f"{path} has plots without points"
+
+
+def _median(times: list[tuple[float, float]], wrong: str | None) -> Waited:
     loaded, drawn = zip(*times, strict=True)
-    return Waited(statistics.median(loaded), statistics.median(drawn))
+    return Waited(statistics.median(loaded), statistics.median(drawn), wrong)

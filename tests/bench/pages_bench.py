@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sinks.migrate import migrate
 from streams.catalog.admin import grants
 from streams.catalog.commands import ChangeSensor, Command
 from streams.catalog.view import view_of
-from tests.bench.latency_bench import Sql, a_stack, check, listed, look, percentiles_ms, tokens_of
+from tests.bench.latency_bench import Sql, a_stack, check, listed, look, percentiles_ms, stored, tokens_of
 from tests.bench.worker_bench import ROOT, cpu_s
 from tests.fakes.anomalies import fill as fill_anomalies
 from tests.fakes.anomalies import sag
@@ -43,11 +43,17 @@ _DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """How posts fared: percentiles (50, 95, 99) from the moment each was due."""
+    """How posts fared: percentiles (50, 95, 99) from the moment each was due.
+
+    Attributes:
+        queryable_ms: until somebody who asks again and again has the answer.
+        stored_ms: of the oldest reading of a batch, from the log to the table: the mean, as the sink says.
+    """
 
     acknowledged: int
     answer_ms: tuple[float, float, float]
     queryable_ms: tuple[float, float, float]
+    stored_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,7 @@ def _measured(settings: Settings, scratch: Path, seconds: float, ask: Sql, token
     try:
         seen = look(ask, names[::TRACKED_EVERY], load, [quiet_at, open_at, busy_at])
         end = {name: cpu_s(one["pid"]) for name, one in listed(settings).items()}
+        seen.stored.append(stored(settings))
         assert load.wait(60) == 0, child.tail(scratch / "load.log")
         assert visitors.wait(60) == 0, child.tail(scratch / "pages.log")
     finally:
@@ -134,6 +141,7 @@ def _measured(settings: Settings, scratch: Path, seconds: float, ask: Sql, token
     shares = (at_open - at_quiet) / seconds, (end["store"] - at_busy) / (seen.ended_at - busy_at)
     quiet, late = _ingest(posts, seen.visible_at, quiet_at, open_at)
     busy, later = _ingest(posts, seen.visible_at, busy_at, seen.ended_at - 3)
+    quiet, busy = (replace(one, stored_ms=_mean_ms(*seen.stored[k : k + 2])) for one, k in ((quiet, 0), (busy, 2)))
     wrong = check(ask, names, posts, since_s=int(time.time() - whole - 120)) or late or later
     wrong = wrong or next(iter(posts["wrong"]), None) or _unseen(shown["pages"])
     by_path: dict[str, list[float]] = {}
@@ -170,6 +178,10 @@ def _ingest(
             else:
                 queryable.append(seen_at - due_at)
     return Ingest(len(answers), percentiles_ms(answers), percentiles_ms(queryable)), lost
+
+
+def _mean_ms(before: tuple[float, float], after: tuple[float, float]) -> float:
+    return 1000 * (after[1] - before[1]) / (after[0] - before[0])
 
 
 def _unseen(pages: list[dict[str, Any]]) -> str | None:
