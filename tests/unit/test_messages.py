@@ -55,6 +55,7 @@ def test_a_text_is_english_and_can_be_said_in_another_language() -> None:
     assert text == "Signed in as 1\u202f234.5"
     assert text.of(FRENCH) == "Connecté en tant que 1\u202f234,5"
     assert text.of(KOREAN) == "1,234.5(으)로 로그인함"
+    assert Number("99.5\u202f%").of(KOREAN) == "99.5\u202f%"
     assert localized({"a": [say("Meters")], "b": 1}, FRENCH) == {"a": ["Compteurs"], "b": 1}
     assert joined(" · ", [say("Meters"), "x"]).of(KOREAN) == "계량기 · x"
     assert say_n("{n} sheep", "{n} sheep!", 2).of(FRENCH) == "2 sheep!"

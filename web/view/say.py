@@ -6,6 +6,7 @@ again: put texts into `say("… {part}", part=…)`, or into `joined`.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,6 +29,9 @@ PATTERNS: dict[str, str] = {
     "weekday and day": "%a %-d %b",
 }
 """How English says moments, by name."""
+
+
+_BETWEEN_THOUSANDS = re.compile("\u202f(?=[0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,11 @@ class _Said(Text):
 
 
 class Number(Text):
-    """Digits with a decimal point and narrow spaces between thousands."""
+    """Digits with a decimal point and narrow spaces between thousands; a narrow space before a unit stays one."""
 
     def of(self, language: Language) -> str:
         point, thousands = language.figures
-        return self.translate({ord("."): point, 0x202F: thousands})
+        return _BETWEEN_THOUSANDS.sub(thousands, self.replace(".", point))
 
 
 class _Moment(Text):
