@@ -64,7 +64,7 @@ class Sink(Working):
         self._floods: dict[str, Flood] = {}
         self._failed: set[broker.Place] = set()  # rewound, and not yet read again with success
         self._backoff = Backoff()
-        self._gathered_at = 0.0
+        self._insert_at = 0.0
         self._lag_at = 0.0
         self._behind = 0
         self._moved_at = time.monotonic()
@@ -98,9 +98,9 @@ class Sink(Working):
 
     def _round(self) -> None:
         self._pulse.beat()
-        messages = self._member.consume(BATCH, max(0.0, self._gathered_at - time.monotonic()))
-        # From one insert's begin to the next one's: what is inserted meanwhile costs nobody time.
-        self._gathered_at = time.monotonic() + self._settings.sink_interval_ms / 1000
+        messages = self._member.consume(BATCH, max(0.0, self._insert_at - time.monotonic()))
+        # Reckoned from where an insert begins: one that takes longer does not put off the next.
+        self._insert_at = time.monotonic() + self._settings.sink_interval_ms / 1000
         by_topic: dict[str, list[Message]] = defaultdict(list)
         for message in messages:
             error = message.error()

@@ -33,14 +33,16 @@ class ReadyMade:
         return soon
 
     async def close(self) -> None:
-        """Wait for what is being made."""
-        await asyncio.gather(*self._making.values())
+        """Wait for what is being made; what could not be is tried again, and fails for all to see, by the page that needs it."""
+        await asyncio.gather(*self._making.values(), return_exceptions=True)
 
 
 @cache
 def make(language: Language) -> None:
     """Make all of it in the language that is spoken; takes a second."""
-    live.plots(language), meter.plots(language)
-    energy.document(), anomaly.timeline(), anomaly.around()
+    for of_language in (live.plots, meter.plots):
+        of_language(language)
+    for of_all in (energy.document, anomaly.timeline, anomaly.around):
+        of_all()
     for name in _TEMPLATES:
         template(name)
