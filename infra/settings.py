@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     anomalies: bool = Field(True, description="whether the worker looks for anomalies, and tells them on power.anomalies")
     publish_interval_s: float = Field(1.0, gt=0, le=60, description="how often a growing minute is published at most")
     tic_publish_interval_s: float = Field(5.0, gt=0, le=60, description="the same for minutes of Linkys")
-    sink_interval_ms: int = Field(250, ge=10, le=60000, description="from one insert of the sink to the next")
+    sink_interval_ms: int = Field(250, ge=10, le=60000, description="from the log to the table, for a batch's oldest message")
     rebuild_interval_s: float = Field(5.0, gt=0, le=600, description="how often late minutes are rebuilt")
     retention_readings_days: int = Field(
         0, ge=0, le=36500, description="days that ClickHouse keeps raw readings and conflicts; 0: for ever"

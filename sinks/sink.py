@@ -14,6 +14,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.registry import Registry
 from sinks import broker, metrics
 from sinks.backoff import Backoff
+from sinks.beat import Beat
 from sinks.broker import Offsets, SafeProducer
 from sinks.clickhouse import ClickHouse
 from sinks.feeds import Feed, Rejected, Taken, carry, feeds
@@ -64,7 +65,7 @@ class Sink(Working):
         self._floods: dict[str, Flood] = {}
         self._failed: set[broker.Place] = set()  # rewound, and not yet read again with success
         self._backoff = Backoff()
-        self._insert_at = 0.0
+        self._beat = Beat(settings.sink_interval_ms / 1000)
         self._lag_at = 0.0
         self._behind = 0
         self._moved_at = time.monotonic()
@@ -98,9 +99,8 @@ class Sink(Working):
 
     def _round(self) -> None:
         self._pulse.beat()
-        messages = self._member.consume(BATCH, max(0.0, self._insert_at - time.monotonic()))
-        # Reckoned from where an insert begins: one that takes longer does not put off the next.
-        self._insert_at = time.monotonic() + self._settings.sink_interval_ms / 1000
+        messages = self._member.consume(BATCH, max(0.0, self._beat.next_s - time.monotonic()))
+        began_s = time.monotonic()
         by_topic: dict[str, list[Message]] = defaultdict(list)
         for message in messages:
             error = message.error()
@@ -111,9 +111,12 @@ class Sink(Working):
             else:
                 log.warning("kafka", reason=error.str())
         failure: PowermonError | None = None
-        for topic, run in by_topic.items():
+        for topic, feed in self._feeds.items():  # readings first: somebody looks at them now
+            run = by_topic.get(topic)
+            if run is None:
+                continue
             try:
-                self._store_run(self._feeds[topic], run)
+                self._store_run(feed, run)
             except PowermonError as error:
                 failure = error
                 metrics.FAILURES.labels(topic).inc()
@@ -124,6 +127,7 @@ class Sink(Working):
                 self._uncommitted |= _next(run)
                 self.positions |= _next(run)
                 self._moved_at = time.monotonic()
+        self._beat.after(began_s, time.monotonic() - began_s, idle=not messages)
         if self._uncommitted:
             self._uncommitted = broker.commit(self._member, self._uncommitted)
         self._measure_lag()

@@ -161,7 +161,7 @@ class EnergySource:
         return "", self.rows.periods(sensor, quarters, since_s, until_s, step), why
 
     async def _minutes(self, sensor: Sensor, one: Period) -> Inside:
-        found = await queries.minutes(self._db, sensor.sensor_id, one.start_s, one.end_s)
+        found = (await queries.minutes(self._db, [sensor.sensor_id], one.start_s, one.end_s))[sensor.sensor_id]
         now_s = self._clock()
         end = min(one.end_s, max(one.start_s + 60, (int(now_s) // 60 + 1) * 60))
         grid = minutes.grid(found, one.start_s, end, now_s, UTC)

@@ -17,7 +17,6 @@ from prometheus_client import Counter, Gauge, Histogram
 from infra.errors import PowermonError
 from web.watched import Update
 
-TICK_S = 0.4
 DEEP_EVERY = 10
 """Every so many ticks the whole window is asked for again."""
 MINUTES_EVERY = 5
@@ -34,6 +33,9 @@ BEHIND = Counter("powermon_web_pages_behind_total", "Times a page was too busy f
 
 Deliver = Callable[[Update], Awaitable[None]]
 _NOTHING = Update()
+
+Shown = tuple[str, int]
+"""What a page shows: the name of a thing, and which of its past."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,9 +69,14 @@ W = TypeVar("W", bound=Watching)
 
 
 class Source(Protocol[W]):
-    """Where news of one kind of thing come from."""
+    """Where news of one kind of thing come from.
+
+    Attributes:
+        tick_s: how often somebody asks for them.
+    """
 
     kind: str
+    tick_s: float
 
     def begin(self, name: str, now_s: float) -> W:
         """Something nobody has looked at yet."""
@@ -84,8 +91,8 @@ class Source(Protocol[W]):
             deep: look at the whole window again, for what came late.
         """
 
-    async def past(self, watched: W, span: int, now_s: float) -> Update:
-        """Read its minutes."""
+    async def past(self, wanted: list[tuple[W, int]], now_s: float) -> list[Update]:
+        """Read the minutes of each thing and span."""
 
 
 @dataclass(slots=True)
@@ -133,7 +140,7 @@ class Feed(Generic[W]):
                 if not seat.pages:
                     await self._source.load(seat.watched, self._clock())
                 if not any(page.span == span for page in seat.pages):
-                    await self._source.past(seat.watched, span, self._clock())
+                    await self._source.past([(seat.watched, span)], self._clock())
 
     def whole(self, name: str, span: int) -> Update:
         """Everything known of a thing."""
@@ -176,7 +183,7 @@ class Feed(Generic[W]):
                 self.trouble = str(error)
             finally:
                 self._in_tick = False
-            await asyncio.sleep(max(0.05, TICK_S - (time.perf_counter() - began)))
+            await asyncio.sleep(max(0.05, self._source.tick_s - (time.perf_counter() - began)))
         WATCHED.labels(self._source.kind).set(0)
 
     async def _tick(self) -> None:
@@ -187,20 +194,30 @@ class Feed(Generic[W]):
         WATCHED.labels(self._source.kind).set(len(seats))
         deep = self._ticks % DEEP_EVERY == 0
         updates = await self._source.news([seat.watched for seat in seats], self._clock(), deep=deep)
-        for nth, (seat, update) in enumerate(zip(seats, updates, strict=True)):
-            due = (self._ticks + nth) % MINUTES_EVERY == 0
-            self._hand_out(seat, update, await self._past(seat) if due else {})
+        past = await self._past(seats) if self._ticks % MINUTES_EVERY == 0 else {}
+        for seat, update in zip(seats, updates, strict=True):
+            self._hand_out(seat, update, past)
 
-    async def _past(self, seat: _Seat[W]) -> dict[int, Update]:
-        async with seat.loading:
-            now_s = self._clock()
-            return {span: await self._source.past(seat.watched, span, now_s) for span in {page.span for page in seat.pages}}
+    async def _past(self, seats: list[_Seat[W]]) -> dict[Shown, Update]:
+        """What is new in the minutes that pages show."""
+        async with contextlib.AsyncExitStack() as loading:
+            for seat in seats:
+                await loading.enter_async_context(seat.loading)
+            shown = list({(page.name, page.span): seat.watched for seat in seats for page in seat.pages}.items())
+            try:
+                found = await self._source.past([(watched, span) for (_, span), watched in shown], self._clock())
+            except PowermonError:
+                for seat in seats:
+                    for page in seat.pages:
+                        page.stale = True  # what is new of this moment is not handed over
+                raise
+        return dict(zip((key for key, _ in shown), found, strict=True))
 
     # ---- handing over
 
-    def _hand_out(self, seat: _Seat[W], update: Update, by_span: dict[int, Update]) -> None:
+    def _hand_out(self, seat: _Seat[W], update: Update, by_shown: dict[Shown, Update]) -> None:
         for page in seat.pages:
-            past = by_span.get(page.span, _NOTHING)
+            past = by_shown.get((page.name, page.span), _NOTHING)
             if not (update or past or page.stale):
                 continue
             if len(page.waiting) >= WAITING_MOST:

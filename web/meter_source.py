@@ -26,6 +26,7 @@ class MeterSource:
     """
 
     kind = "meter"
+    tick_s = 1.0  # a Linky says something every second or two
 
     def __init__(self, db: ClickHouse, zone_of: Callable[[str], str], newest_of: Callable[[str], Awaitable[int | None]]) -> None:
         self._db, self._zone_of, self._newest_of = db, zone_of, newest_of
@@ -54,7 +55,10 @@ class MeterSource:
                     found[w.meter_id] = await self._older(w)
         return [w.take(found[w.meter_id], now_s, self._zone_of(w.meter_id)) for w in watched]
 
-    async def past(self, watched: MeterWatched, span: int, now_s: float) -> Update:
+    async def past(self, wanted: list[tuple[MeterWatched, int]], now_s: float) -> list[Update]:
+        return [await self._day(watched, span, now_s) for watched, span in wanted]
+
+    async def _day(self, watched: MeterWatched, span: int, now_s: float) -> Update:
         since_s, until_s, deep = watched.minutes_wanted(span, now_s)
         if deep:
             watched.names = await meter_queries.tariff_names(self._db, watched.meter_id, since_s - NAMES_S, until_s)

@@ -53,10 +53,11 @@ WHERE sensor_id = {sensor:String} AND second >= fromUnixTimestamp({since:Int64})
 """
 
 MINUTES = """
-SELECT toInt64(toUnixTimestamp(minute)) AS minute_s, toInt64(probe) AS probe, toInt64(seconds) AS seconds,
+SELECT sensor_id, toInt64(toUnixTimestamp(minute)) AS minute_s, toInt64(probe) AS probe, toInt64(seconds) AS seconds,
     toFloat64(power_mean_mw) AS mean_mw, toFloat64(power_min_mw) AS min_mw, toFloat64(power_max_mw) AS max_mw
 FROM minutes
-WHERE sensor_id = {sensor:String} AND minute >= fromUnixTimestamp({since:Int64}) AND minute < fromUnixTimestamp({until:Int64})
+WHERE sensor_id IN {sensors:Array(String)}
+    AND minute >= fromUnixTimestamp({since:Int64}) AND minute < fromUnixTimestamp({until:Int64})
 """
 
 
@@ -103,11 +104,13 @@ async def newest_second(db: Reads, sensor: str, since_s: int) -> int | None:
     return table["newest_s"][0].as_py() if table["n"][0].as_py() else None
 
 
-async def minutes(db: Reads, sensor: str, since_s: int, until_s: int) -> MinuteRows:
-    """Minutes of one sensor that start from since_s up to until_s."""
-    table = await db.run(db.arrow, MINUTES, {"sensor": sensor, "since": since_s, "until": until_s})
+async def minutes(db: Reads, sensors: list[str], since_s: int, until_s: int) -> dict[str, MinuteRows]:
+    """Minutes of some sensors that start from since_s up to until_s."""
+    table = await db.run(db.arrow, MINUTES, {"sensors": sensors, "since": since_s, "until": until_s})
     whole = [table[name].to_numpy() for name in ("minute_s", "probe", "seconds", "mean_mw", "min_mw", "max_mw")]
-    return MinuteRows(*whole)
+    names: list[Any] = table["sensor_id"].to_pylist()
+    owner = np.array([_text(name) for name in names], np.str_)
+    return {sensor: MinuteRows(*(column[owner == sensor] for column in whole)) for sensor in sensors}
 
 
 def _lists(column: "pa.ChunkedArray[Any]") -> list[npt.NDArray[np.float64]]:

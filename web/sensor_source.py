@@ -23,6 +23,7 @@ class SensorSource:
     """
 
     kind = "sensor"
+    tick_s = 0.4
 
     def __init__(
         self,
@@ -60,10 +61,17 @@ class SensorSource:
             w.contract_w = self._contract_of(w.sensor_id)
         return [w.take(found[w.sensor_id], now_s, self._zone_of(w.sensor_id)) for w in watched]
 
-    async def past(self, watched: Watched, span: int, now_s: float) -> Update:
-        since_s, until_s, deep = watched.minutes_wanted(span, now_s)
-        rows = await queries.minutes(self._db, watched.sensor_id, since_s, until_s)
-        return watched.take_minutes(span, rows, since_s, now_s, deep=deep)
+    async def past(self, wanted: list[tuple[Watched, int]], now_s: float) -> list[Update]:
+        asked = [(watched, span, *watched.minutes_wanted(span, now_s)) for watched, span in wanted]
+        # Those that want the same minutes, as all live ones do, are read together.
+        together: dict[tuple[int, int], set[str]] = {}
+        for watched, _, since_s, until_s, _ in asked:
+            together.setdefault((since_s, until_s), set()).add(watched.sensor_id)
+        rows = {window: await queries.minutes(self._db, sorted(sensors), *window) for window, sensors in together.items()}
+        return [
+            watched.take_minutes(span, rows[since_s, until_s][watched.sensor_id], since_s, now_s, deep=deep)
+            for watched, span, since_s, until_s, deep in asked
+        ]
 
     async def _older(self, watched: Watched) -> Found:
         """Data of a sensor that is silent or whose clock is far behind; nothing when there is no news."""

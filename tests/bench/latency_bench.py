@@ -171,11 +171,14 @@ class Seen:
     ended_at: float
 
 
-def look(ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], marks: list[float]) -> Seen:
+def look(
+    ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], marks: list[float], rest_s: float = POLL_S
+) -> Seen:
     """Ask for the newest second of each tracked sensor, again and again, until the load ends.
 
     Args:
         marks: monotonic times at which the use of memory and CPU is noted.
+        rest_s: between an answer and the next question.
     """
     names = ", ".join(f"'{name}'" for name in tracked)
     query = (
@@ -193,7 +196,7 @@ def look(ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], ma
                 seen.visible_at[name, one] = now
             newest[name] = second
         seen.ended_at = time.monotonic()
-        time.sleep(POLL_S)
+        time.sleep(rest_s)
     return seen
 
 
