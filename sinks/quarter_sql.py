@@ -134,20 +134,22 @@ def newest_before(kind: Kind, sensor: str, end_s: int) -> str:
 
 
 def by_period(first_s: int, end_s: int, period: list[int]) -> str:
-    """SQL: sums of the sensors of the parameter `sensors`, by period, in mW s and what is left in 1/263340 of one.
+    """SQL: sums of the sensors of the parameter `sensors`, by period, in mW s and what is left in 1/263340 of one, in any order.
 
     Args:
         period: of each quarter from first_s up to end_s, which one it belongs to.
     """
     named = f"[{','.join(map(str, period))}]::Array(UInt16)"
+    names = ("units_import", "units_export", "units_import_arithmetic", "units_export_arithmetic")
+    sums = ", ".join(f"sum(toInt128({name})) AS sum_{name}" for name in names)
     split = ", ".join(
-        f"sum(intDiv({name}, {UNITS})) AS {name}_mws, sum({name} % {UNITS}) AS {name}_rest"
-        for name in ("units_import", "units_export", "units_import_arithmetic", "units_export_arithmetic")
+        f"toInt64(intDiv(sum_{name}, {UNITS})) AS {name}_mws, toInt64(sum_{name} % {UNITS}) AS {name}_rest" for name in names
     )
     nth = f"toUInt32(intDiv(toUnixTimestamp(quarter) - {first_s}, {QUARTER_S}) + 1)"
     return (
-        f"SELECT sensor_id, arrayElement({named}, {nth}) AS period, "
-        f"{split}, toInt64(sum(seconds)) AS seconds, max(units_import) AS peak_units FROM {POWER.quarters.name} FINAL "
-        f"WHERE sensor_id IN {{sensors:Array(String)}} AND quarter >= toDateTime({first_s}, 'UTC') "
-        f"AND quarter < toDateTime({end_s}, 'UTC') AND minutes > 0 GROUP BY sensor_id, period ORDER BY sensor_id, period {_FINAL}"
+        f"SELECT sensor_id, period, {split}, seconds_ AS seconds, peak_units FROM (SELECT sensor_id, "
+        f"arrayElement({named}, {nth}) AS period, {sums}, toInt64(sum(seconds)) AS seconds_, max(units_import) AS peak_units "
+        f"FROM {POWER.quarters.name} FINAL WHERE sensor_id IN {{sensors:Array(String)}} "
+        f"AND quarter >= toDateTime({first_s}, 'UTC') AND quarter < toDateTime({end_s}, 'UTC') AND minutes > 0 "
+        f"GROUP BY sensor_id, period) {_FINAL}"
     )

@@ -68,7 +68,8 @@ async def fleet(db: Reads, sensors: list[str], since_s: int, edge_s: Int64s) -> 
         edge_s: shape (periods + 1,), from `energy.edges`; its first is since_s.
     """
     period = [p for p, count in enumerate((np.diff(edge_s) // QUARTER_S).tolist()) for _ in range(count)]
-    return await db.run(db.arrow, quarter_sql.by_period(since_s, int(edge_s[-1]), period), {"sensors": sensors})
+    found = await db.run(db.arrow, quarter_sql.by_period(since_s, int(edge_s[-1]), period), {"sensors": sensors})
+    return found.sort_by([("sensor_id", "ascending"), ("period", "ascending")])
 
 
 async def last_minutes(db: Reads, sensor: str, linky: bool, since_s: int) -> list[tuple[int, int, int]]:
