@@ -171,9 +171,7 @@ class Seen:
     ended_at: float
 
 
-def look(
-    ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], marks: list[float], rest_s: float = POLL_S
-) -> Seen:
+def look(ask: Sql, tracked: list[str], load_process: subprocess.Popen[bytes], marks: list[float], rest_s: float = POLL_S) -> Seen:
     """Ask for the newest second of each tracked sensor, again and again, until the load ends.
 
     Args:
