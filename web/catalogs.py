@@ -20,11 +20,25 @@ KEYWORDS: dict[str, Any] = {"_": None, "say": None, "say_n": (1, 2), "sayN": (2,
 
 
 def extracted() -> Catalog:
-    """Every message of pages, scripts and code."""
+    """Every message of pages, scripts and code.
+
+    Raises:
+        ValueError: a message is said with a number in one place and without in another.
+    """
     found = Catalog(charset="utf-8")
+    alone: set[str] = set()
+    counted: set[str] = set()
     options = {"**.html": {"encoding": "utf-8"}, "**.py": {"encoding": "utf-8"}, "**.js": {"encoding": "utf-8"}}
     for name, _, message, _, _ in sorted(extract_from_dir(_WEB, _METHODS, options, KEYWORDS), key=lambda one: (one[0], one[1])):
         found.add(message, locations=[(name, 0)])
+        if isinstance(message, str):
+            alone.add(message)
+        else:
+            counted.add(message[0])
+    if both := sorted(alone & counted):
+        raise ValueError(
+            f"{both} are said alone and by a number; a language with one form for both would show its {{n}}: use say_n"
+        )
     return found
 
 

@@ -91,3 +91,10 @@ def test_no_text_of_a_template_stays_out_of_the_catalogs() -> None:
         words = (word for one in spoken for word in re.findall(r"[^\W\d_]+", one))
         left += [f"{path.name}: {word}" for word in words if word not in names]
     assert left == []
+
+
+def test_no_language_shows_a_place_for_a_number_that_nobody_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [("a.py", 1, "the last hour", [], None), ("b.py", 1, ("the last hour", "the last {n} hours"), [], None)]
+    monkeypatch.setattr("web.catalogs.extract_from_dir", lambda *_: found)
+    with pytest.raises(ValueError, match="the last hour"):
+        extracted()

@@ -200,7 +200,7 @@ def past(
         "tariffs": meter_day.in_force(minutes, day),
         "measured": say("{share} measured", share=share(meter_day.covered_pct(mine, day, now_s))),
         "energy": energy(mine, day, names),
-        "quality": _quality(link, say("the last hour") if running else say("this day")),
+        "quality": _quality(link, say_n("the last hour", "the last {n} hours", 1) if running else say("this day")),
         "voltage": _voltage(mine),
         "over": _over(over),
         "notes": _notes(mine, link, running=running),
