@@ -37,7 +37,7 @@ def extracted() -> Catalog:
             counted.add(message[0])
     if both := sorted(alone & counted):
         raise ValueError(
-            f"{both} are said alone and by a number; a language with one form for both would show its {{n}}: use say_n"
+            f"{both}: said alone and by a number; a language of one form would show its {{n}}: say it by say_n alone"
         )
     return found
 

@@ -94,7 +94,7 @@ def test_no_text_of_a_template_stays_out_of_the_catalogs() -> None:
 
 
 def test_no_language_shows_a_place_for_a_number_that_nobody_gave(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [("a.py", 1, "the last hour", [], None), ("b.py", 1, ("the last hour", "the last {n} hours"), [], None)]
+    found: list[Any] = [("a.py", 1, "the last hour", [], None), ("b.py", 1, ("the last hour", "the last {n} hours"), [], None)]
     monkeypatch.setattr("web.catalogs.extract_from_dir", lambda *_: found)
     with pytest.raises(ValueError, match="the last hour"):
         extracted()
