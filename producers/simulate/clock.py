@@ -39,6 +39,11 @@ class Exchange:
         return (self.t3 - self.t0) - (self.t2 - self.t1)
 
     @property
+    def good(self) -> bool:
+        """Whether it is certain to no more than what is slewed away."""
+        return self.delay_ms <= 2 * STEP_OVER_MS
+
+    @property
     def sane(self) -> bool:
         """Whether neither side's clock went back while it looked."""
         return self.t2 >= self.t1 and self.delay_ms >= -ROUNDING_MS

@@ -24,6 +24,9 @@ ASTRAY_S = 5.0
 EXCHANGE_LIFE_S = 60.0
 """Older exchanges say nothing about the clock of now."""
 
+RESYNC_S = 60.0
+"""So long after exchanges that were too slow to tell the time well it is asked for again."""
+
 
 @dataclass(slots=True)
 class Device:
@@ -233,11 +236,13 @@ class Device:
         self._exchanges = [*recent, (now_s, exchange)]
         if len(self._exchanges) >= EXCHANGES:
             before = self.clock.steps
-            self.clock.correct(best(e for _, e in self._exchanges).offset_ms)
+            chosen = best(e for _, e in self._exchanges)
+            self.clock.correct(chosen.offset_ms)
             stepped = self.clock.steps > before
             self.tally.steps, self.tally.slews = self.tally.steps + stepped, self.tally.slews + (not stepped)
             self._exchanges, self.synced, self._hold = [], True, False
-            self._sync_s = now_s + self.orders.time_sync_interval_s
+            again_s = self.orders.time_sync_interval_s
+            self._sync_s = now_s + (again_s if chosen.good else min(again_s, RESYNC_S))
         return True
 
     def _refused_for_long(self, answer: Answer, now_s: float) -> None:

@@ -31,10 +31,10 @@ def device(**fields: object) -> Device:
     return one
 
 
-def synchronise(one: Device, now_s: float = 0.0) -> None:
+def synchronise(one: Device, now_s: float = 0.0, answer: Answer = TIME) -> None:
     for _ in range(4):
         (ask,) = [action for action in one.due(now_s) if isinstance(action, AskTime)]
-        one.answered(ask, TIME, now_s)
+        one.answered(ask, answer, now_s)
 
 
 def backlog(one: Device, *seconds: int) -> None:
@@ -362,6 +362,18 @@ def test_the_clock_is_looked_at_as_often_as_the_server_says() -> None:
     one = device(orders=Orders(time_sync_interval_s=300))
     assert AskTime() not in one.due(299)
     assert AskTime() in one.due(300)
+
+
+def test_a_time_that_came_too_slowly_is_asked_for_again_soon_and_the_clock_serves_meanwhile() -> None:
+    slow = Answer(200, exchange=Exchange(0, 3000, 3000, 3200))
+    one = Device()
+    one.answered(one_action(one), granted(), 0)
+    synchronise(one, answer=slow)
+    assert one.synced
+    assert AskTime() not in one.due(59)
+    synchronise(one, 60)
+    assert one.clock.offset_ms == 1400
+    assert AskTime() not in one.due(120)
 
 
 # ---- the clock
