@@ -106,6 +106,7 @@ def simulate(
         simulate_linky.run(linky, speed, seed, for_s, faults, time.time() if start_s is None else start_s, truth, as_json=as_json)
         return
     settings = Settings()
+    live = start_s is None and speed == 1
     if start_s is None:
         if speed > 1 and for_s is None:
             raise click.UsageError("--speed above 1 would run into the future; add --start TIME or --for DURATION")
@@ -121,7 +122,10 @@ def simulate(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     plan = Plan(
-        made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth, troubled=faults, over_socket=over_socket
+        *(made, settings.gateway, start_s, for_s, speed, backfill_s, faults, truth),
+        troubled=faults,
+        over_socket=over_socket,
+        live=live,
     )
     contract = DEMO_CONTRACT if demo else NO_CONTRACT
     simulation = asyncio.run(_run(settings, plan, Console(stderr=True), contract, history_s))

@@ -33,6 +33,8 @@ class Plan:
         faults: whether the links are bad.
         outages: whether bad links also go down for minutes.
         troubled: whether the devices are: clocks that drift and jump, power cuts, lost and stolen tokens.
+        live: simulated time is the present once all devices have booted, however long that took; speed must be 1. What was
+            measured from start_s until then is sent at once.
         over_socket: share of the fleet, 0..1, that posts over the WebSocket variant.
         backoff_max_s: as of each device.
         truth: file for what was acknowledged.
@@ -52,6 +54,7 @@ class Plan:
     backoff_max_s: float = BACKOFF_MAX_S
     troubled: bool = False
     over_socket: float = 0.0
+    live: bool = False
 
     def uses_socket(self, index: int) -> bool:
         """Whether this sensor posts over the WebSocket variant."""

@@ -75,7 +75,8 @@ class Simulation:
                 await self._boot(stop)
                 self.begun.set()
                 self._backfill()
-                self._begin_s, courier.begun = time.monotonic(), True
+                late_s = time.time() - plan.start_s if plan.live else 0.0
+                self._begin_s, courier.begun = time.monotonic() - late_s, True
                 await self._measure(stop, truth)
                 self.totals.ended = not stop.is_set()
                 await self._drain(stop)

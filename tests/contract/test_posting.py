@@ -318,6 +318,22 @@ def plan_for(door_: Door, sensors: int, **options: Any) -> Plan:
     return Plan(fleet(5, sensors, prefix=door_.prefix), door_.url, int(time.time()) - 4000, **options)
 
 
+async def test_a_live_run_is_at_the_present_however_long_its_devices_took_to_boot(fake: tuple[FakeGateway, Door]) -> None:
+    _, door_ = fake
+    start_s, stop = int(time.time()) - 20, asyncio.Event()
+    plan = Plan(fleet(5, 2, prefix=door_.prefix), door_.url, start_s, live=True)
+    simulation = Simulation(plan, door_)
+    async with asyncio.timeout(120):
+        running = asyncio.create_task(simulation.run(stop))
+        await simulation.begun.wait()
+        while simulation.acknowledged < 2 * 20:  # noqa: ASYNC110 -- nobody tells
+            await asyncio.sleep(0.05)
+        assert simulation.now_s() == pytest.approx(time.time(), abs=1)
+        stop.set()
+        await running
+    assert {(name, start_s + k) for name in plan.fleet.sensor_ids for k in range(20)} <= door_.seconds()
+
+
 async def simulated(door_: Door, plan: Plan, stop: asyncio.Event | None = None) -> Simulation:
     simulation = Simulation(plan, door_)
     async with asyncio.timeout(120):
