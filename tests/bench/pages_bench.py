@@ -38,7 +38,7 @@ WARM_S, SETTLE_S = 15.0, 22.0
 """Before the first figures; and after pages begin to open, the time until all of them have."""
 
 REST_S = 0.2
-"""Between two questions for what was posted: asked without a rest, they cost the server half of what the pages do."""
+"""Between two questions for what was posted: asked without a rest, they cost the server over a third of what the pages do."""
 
 QUARTER_UNITS = 900 * 1_000_000 * UNITS
 _DAY = 86_400
